@@ -1,0 +1,1 @@
+"""One possible breach: its signed facts, duties, clocks, severity."""

@@ -1,0 +1,1 @@
+"""One small folder per outside system."""

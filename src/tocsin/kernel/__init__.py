@@ -1,0 +1,1 @@
+"""Ids, clock, errors, redaction: small things with no opinion."""

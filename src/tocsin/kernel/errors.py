@@ -1,0 +1,23 @@
+"""What every error of Tocsin can say: what is wrong, where, and how to mend it."""
+
+from pathlib import Path
+
+
+class TocsinError(Exception):
+    """A mistake the operator can understand and mend; printed without a traceback.
+
+    ``where`` is a place a person can open (``rules/x.yml:12``), ``mend`` one sentence in the imperative,
+    ``exit_code`` what the command line ends with.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str | Path = "", mend: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = str(where)
+        self.mend = mend
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.what}" + (f" {self.mend}" if self.mend else "")

@@ -1,0 +1,47 @@
+"""Where this installation keeps what is its own: keys, the private database, tables brought in."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def data_home() -> Path:
+    """Return the folder of this installation (``TOCSIN_HOME``, else the XDG data folder), made 0700 if missing."""
+    named = os.environ.get("TOCSIN_HOME")
+    if named:
+        home = Path(named).expanduser()
+    else:
+        xdg = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        home = Path(xdg).expanduser() / "tocsin"
+    if not home.exists():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
+def installation_key(name: str) -> bytes:
+    """Return the 32 random bytes kept under ``keys/<name>`` (0600), made on first use and never changed.
+
+    Two commands that start at once get the same key: the file is written aside and linked into place,
+    and the loser of the race reads the winner's.
+    """
+    folder = data_home() / "keys"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        aside = folder / f".{name}.{secrets.token_hex(8)}"
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(secrets.token_bytes(32))
+            handle.flush()
+            os.fsync(handle.fileno())
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            pass
+        finally:
+            aside.unlink()
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise ValueError(f"{path} does not hold 32 bytes; restore it from a backup")
+    return key

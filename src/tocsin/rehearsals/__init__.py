@@ -1,0 +1,1 @@
+"""A practised crisis: scenarios and the simulated product they run on."""

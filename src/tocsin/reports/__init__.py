@@ -1,0 +1,1 @@
+"""The frozen account of an investigation, for people to look at."""

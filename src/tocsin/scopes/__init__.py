@@ -1,0 +1,1 @@
+"""The answer 'who and what is affected', in numbered, frozen revisions."""

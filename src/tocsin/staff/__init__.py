@@ -1,0 +1,1 @@
+"""The operator's own people, roles, teams, sessions, API keys, sealed secrets."""
