@@ -1,0 +1,26 @@
+"""The only file that chooses integrations."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from tocsin.events.ports import Format
+
+# One folder of tocsin.integrations each; its ``FORMATS`` is a tuple of events.ports.Format. When two formats
+# recognise a file equally well, the one named earlier wins.
+FORMAT_FOLDERS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The outside world as this installation knows it; handed to a door, or to the story, as one value."""
+
+    formats: tuple[Format, ...]
+
+
+def build() -> Wiring:
+    """Load the integrations and return them as one value.
+
+    They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
+    """
+    folders = [import_module(f"tocsin.integrations.{name}") for name in FORMAT_FOLDERS]
+    return Wiring(formats=tuple(each for folder in folders for each in folder.FORMATS))
