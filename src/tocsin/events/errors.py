@@ -1,0 +1,19 @@
+"""What can go wrong with logs and with the folder an investigation keeps them in."""
+
+from tocsin.kernel.errors import TocsinError
+
+
+class NothingReadable(TocsinError):
+    """None of the paths led to a single line that could be read."""
+
+
+class SourceUnreadable(TocsinError):
+    """A file could not be opened or decoded at all."""
+
+
+class NotAnInvestigation(TocsinError):
+    """The folder holds no sealed events."""
+
+
+class QueryRefused(TocsinError):
+    """A statement that is not one SELECT over ``events``, or one the locked store will not run."""

@@ -1,0 +1,35 @@
+"""What can be asked about the events of an investigation."""
+
+import json
+from pathlib import Path
+
+from tocsin.events.coverage import Coverage, coverage_of, gaps_in
+from tocsin.events.store import EventStore, check_single_select, open_segments, quoted
+from tocsin.events.values import Gap, SourceRead
+
+__all__ = ["EventStore", "check_single_select", "coverage", "gaps", "open_events", "quoted", "sources"]
+
+
+def open_events(folder: Path, *, scratch: Path | None = None, threads: int | None = None) -> EventStore:
+    """Open the sealed events of an investigation's folder, read-only and locked; ``scratch`` may be written to."""
+    return EventStore(open_segments(folder), scratch=scratch, threads=threads)
+
+
+def sources(folder: Path) -> tuple[SourceRead, ...]:
+    """Return what was read, one entry per source file, by path."""
+    read = []
+    for path in sorted((folder / "sources").glob("*.json")):
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["notes"] = tuple(values["notes"])
+        read.append(SourceRead(**values))
+    return tuple(sorted(read, key=lambda source: (source.path, source.source_id)))
+
+
+def coverage(store: EventStore, *, sources: tuple[SourceRead, ...]) -> tuple[Coverage, ...]:
+    """Return, per stream of sources, from when to when it speaks and the stretches it is silent."""
+    return coverage_of(store, sources=sources)
+
+
+def gaps(store: EventStore, *, sources: tuple[SourceRead, ...]) -> tuple[Gap, ...]:
+    """Return the stretches for which a stream that otherwise speaks often says nothing."""
+    return gaps_in(coverage_of(store, sources=sources))
