@@ -62,6 +62,11 @@ def gettext(msgid: str) -> str:
     return _translations(current()).gettext(msgid) if msgid else ""
 
 
+def gettext_noop(msgid: str) -> str:
+    """Return the English sentence as it is: it stands in a table, and is translated where it is shown."""
+    return msgid
+
+
 def ngettext(one: str, many: str, n: int) -> str:
     """Return ``one`` or ``many`` as ``n`` asks for in the current language (French counts 0 as singular)."""
     return _translations(current()).ngettext(one, many, n)

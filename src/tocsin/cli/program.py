@@ -1,0 +1,134 @@
+"""The table of commands, and the ``tocsin`` command itself: a command's file is loaded only when it is run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tocsin import __version__
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _, gettext_noop
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of ``tocsin --help``. The command is the object ``command`` of ``tocsin.cli.<module>``."""
+
+    name: str
+    module: str
+    chapter: str
+    help: str  # English; translated when shown
+
+
+FIND = gettext_noop("Find out")
+ANSWER = gettext_noop("Who and what")
+KEEP = gettext_noop("Proof and people")
+INSTALLATION = gettext_noop("This installation")
+COMMANDS: tuple[Entry, ...] = (
+    Entry("demo", "demo", FIND, gettext_noop("Show everything on a simulated company that has just been broken into.")),
+    Entry("investigate", "investigate", FIND, gettext_noop("Read logs; say what happened, who is affected and how we know.")),
+    Entry("evidence", "evidence", FIND, gettext_noop("Print exactly the events a detection stands on.")),
+    Entry("rules", "rules", FIND, gettext_noop("List, explain and test the detection rules.")),
+    Entry("map", "map", FIND, gettext_noop("Draft a mapping for a log format Tocsin does not know.")),
+    Entry("incident", "incident", ANSWER, gettext_noop("List and show incidents, and add signed facts to them.")),
+    Entry("scope", "scope", ANSWER, gettext_noop("Show, question, compare and freeze who and what is affected.")),
+    Entry("journal", "journal", KEEP, gettext_noop("Verify the record of our own work, or prove one entry of it.")),
+    Entry("staff", "staff", KEEP, gettext_noop("Enrol the operator's people and their signing keys.")),
+    Entry("data", "data", INSTALLATION, gettext_noop("Bring in the network and country tables.")),
+    Entry("doctor", "doctor", INSTALLATION, gettext_noop("Say what is installed, where data lives, what is missing and how to mend it.")),
+)
+EXAMPLES: tuple[tuple[str, str], ...] = (
+    ("tocsin demo", gettext_noop("see the whole of it in twenty seconds")),
+    ("tocsin investigate /var/log/nginx --out findings", gettext_noop("your own logs; nothing leaves this machine")),
+    ("tocsin doctor", gettext_noop("what is installed, what is missing")),
+)
+
+
+class Program(click.Group):
+    """A group that knows its commands by name and imports one only when it is run."""
+
+    def __init__(self, *, build: Callable[[], object]) -> None:
+        super().__init__(name="tocsin", context_settings={"help_option_names": ["-h", "--help"]})
+        self.build = build
+        self.entries = {entry.name: entry for entry in COMMANDS}
+        click.version_option(__version__, prog_name="tocsin", message="%(prog)s %(version)s")(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.entries:
+            return loaded(self.entries[cmd_name])
+        if cmd_name.startswith("-"):
+            return None  # click says what is wrong with an option
+        raise click.NoSuchCommand(cmd_name, possibilities=list(self.entries), ctx=ctx)
+
+    def invoke(self, ctx: click.Context) -> object:
+        ctx.obj = self.build()
+        return super().invoke(ctx)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        console = Console(width=min(100, max(60, Console().width)), highlight=False)
+        with console.capture() as captured:
+            teach(console)
+        formatter.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+
+
+def run(arguments: list[str], *, build: Callable[[], object]) -> int:
+    """Run one command line and return its exit code.
+
+    ``build`` makes the value that commands get with ``click.pass_obj``; ``--help`` never calls it. A command ends with
+    an exit code by ``click.get_current_context().exit(code)`` or by returning it.
+    """
+    try:
+        code = Program(build=build).main(args=arguments, prog_name="tocsin", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    return code if isinstance(code, int) else 0
+
+
+def loaded(entry: Entry) -> click.Command:
+    """Import the file of a command and return its ``command``; say so when this installation lacks it."""
+    name = f"tocsin.cli.{entry.module}"
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        mend = _("It ships with the complete package: install it again, then run tocsin doctor.")
+        if error.name == name:
+            raise TocsinError(_("tocsin {name} is not part of this installation.").format(name=entry.name), mend=mend) from error
+        what = _("tocsin {name} needs the Python package {package}, which is not installed.")
+        raise TocsinError(what.format(name=entry.name, package=error.name), mend=mend) from error
+    command = module.command
+    if not isinstance(command, click.Command):
+        raise TypeError(f"{name}.command must be a click command")
+    return command
+
+
+def teach(console: Console) -> None:
+    """Print what Tocsin is for, where to start, and every command with one line."""
+    console.print(Text(_("Tocsin reads your logs, finds the intrusion, and says exactly who is affected and how it knows.")))
+    console.print()
+    console.print(Text(_("Start here"), style="bold"))
+    console.print(_table([(f"$ {line}", _(meaning)) for line, meaning in EXAMPLES], style="green"))
+    for chapter in dict.fromkeys(entry.chapter for entry in COMMANDS):
+        console.print()
+        console.print(Text(_(chapter), style="bold"))
+        console.print(_table([(e.name, _(e.help)) for e in COMMANDS if e.chapter == chapter], style="cyan"))
+    console.print()
+    console.print(Text(_("Each command explains itself: tocsin COMMAND --help. Language: TOCSIN_LANG=fr or en.")))
+
+
+def _table(rows: list[tuple[str, str]], *, style: str) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style=style, no_wrap=True)
+    table.add_column()
+    for left, right in rows:
+        table.add_row(f"  {left}", Text(right))
+    return table
