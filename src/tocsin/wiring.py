@@ -1,8 +1,11 @@
 """The only file that chooses integrations."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 
+from tocsin.cli.wired import RowsState
 from tocsin.events.ports import Format
 
 # One folder of tocsin.integrations each; its ``FORMATS`` is a tuple of events.ports.Format. When two formats
@@ -15,12 +18,15 @@ class Wiring:
     """The outside world as this installation knows it; handed to a door, or to the story, as one value."""
 
     formats: tuple[Format, ...]
+    rows: Callable[[], AbstractContextManager[None]]
+    rows_state: Callable[[], RowsState]
 
 
-def build() -> Wiring:
-    """Load the integrations and return them as one value.
+def build(*, rows: Callable[[], AbstractContextManager[None]], rows_state: Callable[[], RowsState]) -> Wiring:
+    """Load the integrations and return them, with the ways to our rows, as one value.
 
     They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
     """
     folders = [import_module(f"tocsin.integrations.{name}") for name in FORMAT_FOLDERS]
-    return Wiring(formats=tuple(each for folder in folders for each in folder.FORMATS))
+    formats = tuple(each for folder in folders for each in folder.FORMATS)
+    return Wiring(formats=formats, rows=rows, rows_state=rows_state)

@@ -30,7 +30,12 @@ KEEP = gettext_noop("Proof and people")
 INSTALLATION = gettext_noop("This installation")
 COMMANDS: tuple[Entry, ...] = (
     Entry("demo", "demo", FIND, gettext_noop("Show everything on a simulated company that has just been broken into.")),
-    Entry("investigate", "investigate", FIND, gettext_noop("Read logs; say what happened, who is affected and how we know.")),
+    Entry(
+        "investigate",
+        "investigate",
+        FIND,
+        gettext_noop("Read logs; say what happened, who is affected and how we know."),
+    ),
     Entry("evidence", "evidence", FIND, gettext_noop("Print exactly the events a detection stands on.")),
     Entry("rules", "rules", FIND, gettext_noop("List, explain and test the detection rules.")),
     Entry("map", "map", FIND, gettext_noop("Draft a mapping for a log format Tocsin does not know.")),
@@ -39,7 +44,12 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("journal", "journal", KEEP, gettext_noop("Verify the record of our own work, or prove one entry of it.")),
     Entry("staff", "staff", KEEP, gettext_noop("Enrol the operator's people and their signing keys.")),
     Entry("data", "data", INSTALLATION, gettext_noop("Bring in the network and country tables.")),
-    Entry("doctor", "doctor", INSTALLATION, gettext_noop("Say what is installed, where data lives, what is missing and how to mend it.")),
+    Entry(
+        "doctor",
+        "doctor",
+        INSTALLATION,
+        gettext_noop("Say what is installed, where data lives, what is missing and how to mend it."),
+    ),
 )
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("tocsin demo", gettext_noop("see the whole of it in twenty seconds")),
@@ -102,7 +112,9 @@ def loaded(entry: Entry) -> click.Command:
     except ModuleNotFoundError as error:
         mend = _("It ships with the complete package: install it again, then run tocsin doctor.")
         if error.name == name:
-            raise TocsinError(_("tocsin {name} is not part of this installation.").format(name=entry.name), mend=mend) from error
+            raise TocsinError(
+                _("tocsin {name} is not part of this installation.").format(name=entry.name), mend=mend
+            ) from error
         what = _("tocsin {name} needs the Python package {package}, which is not installed.")
         raise TocsinError(what.format(name=entry.name, package=error.name), mend=mend) from error
     command = module.command
@@ -113,7 +125,9 @@ def loaded(entry: Entry) -> click.Command:
 
 def teach(console: Console) -> None:
     """Print what Tocsin is for, where to start, and every command with one line."""
-    console.print(Text(_("Tocsin reads your logs, finds the intrusion, and says exactly who is affected and how it knows.")))
+    console.print(
+        Text(_("Tocsin reads your logs, finds the intrusion, and says exactly who is affected and how it knows."))
+    )
     console.print()
     console.print(Text(_("Start here"), style="bold"))
     console.print(_table([(f"$ {line}", _(meaning)) for line, meaning in EXAMPLES], style="green"))

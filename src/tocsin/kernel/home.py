@@ -5,14 +5,18 @@ import secrets
 from pathlib import Path
 
 
-def data_home() -> Path:
-    """Return the folder of this installation (``TOCSIN_HOME``, else the XDG data folder), made 0700 if missing."""
+def home_path() -> Path:
+    """Return where the folder of this installation is or would be: ``TOCSIN_HOME``, else the XDG data folder."""
     named = os.environ.get("TOCSIN_HOME")
     if named:
-        home = Path(named).expanduser()
-    else:
-        xdg = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-        home = Path(xdg).expanduser() / "tocsin"
+        return Path(named).expanduser()
+    xdg = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(xdg).expanduser() / "tocsin"
+
+
+def data_home() -> Path:
+    """Return the folder of this installation, made 0700 if missing."""
+    home = home_path()
     if not home.exists():
         home.parent.mkdir(parents=True, exist_ok=True)
         home.mkdir(mode=0o700, exist_ok=True)

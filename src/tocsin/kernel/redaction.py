@@ -25,10 +25,10 @@ def masked(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return ``text`` with control characters and direction marks written out as ``\x1b``, so that it cannot steer a terminal."""
+    r"""Return ``text`` with control characters and direction marks written out (``\x1b``): it cannot steer a terminal."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def csv_cell(text: str) -> str:
-    """Return ``text`` so that a spreadsheet shows it and never computes it (OWASP, "CSV Injection"): a leading ``'``."""
+    """Return ``text`` so that a spreadsheet shows it and never computes it: ``'`` first (OWASP, "CSV Injection")."""
     return f"'{text}" if text.startswith(_FORMULA) else text

@@ -2,12 +2,15 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager
+from importlib import import_module
 
 from rich.console import Console
 from rich.text import Text
 
 from tocsin import wiring
 from tocsin.cli import program
+from tocsin.cli.wired import RowsState
 from tocsin.kernel import redaction
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
@@ -23,7 +26,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every error a person can cause is said without a traceback."""
     try:
-        return program.run(arguments, build=wiring.build)
+        return program.run(arguments, build=lambda: wiring.build(rows=_rows, rows_state=_rows_state))
     except TocsinError as error:
         _say(error)
         return error.exit_code
@@ -34,6 +37,17 @@ def run(arguments: list[str]) -> int:
         # The reader has gone (``tocsin ... | head``). Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+# Django and psycopg are loaded by the first command that needs rows, so that the others need not wait for them.
+def _rows() -> AbstractContextManager[None]:
+    opened: AbstractContextManager[None] = import_module("tocsin.project.database").opened()
+    return opened
+
+
+def _rows_state() -> RowsState:
+    state: RowsState = import_module("tocsin.project.database_state").state()
+    return state
 
 
 def _say(error: TocsinError) -> None:

@@ -1,0 +1,40 @@
+"""What a command gets with ``click.pass_obj``: the wiring, described from below because a door may not import it."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from tocsin.events.ports import Format
+
+
+class RowsPlace(StrEnum):
+    """Which PostgreSQL keeps our rows."""
+
+    SERVER = "server"  # the one TOCSIN_DATABASE_URL names
+    PRIVATE = "private"  # Tocsin's own, started and stopped by its commands
+
+
+@dataclass(frozen=True, slots=True)
+class RowsState:
+    """How the database is, found without starting it; ``fault`` says what is wrong, or is empty."""
+
+    place: RowsPlace
+    where: str
+    made: bool
+    running: bool
+    fault: str = ""
+
+
+class Wired(Protocol):
+    """The value that every command can ask for."""
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """Return the formats that are recognised; ties go to the earlier one."""
+
+    def rows(self) -> AbstractContextManager[None]:
+        """Return a block in which the database answers: started, migrated, and left afterwards."""
+
+    def rows_state(self) -> RowsState:
+        """Return how the database is, without starting it."""
