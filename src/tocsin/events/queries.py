@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-from tocsin.events.coverage import Coverage, coverage_of, gaps_in
+from tocsin.events.coverage import Coverage, coverage_of, gaps_in, stream_name
 from tocsin.events.store import EventStore, check_single_select, open_segments, quoted
 from tocsin.events.values import Gap, SourceRead
 
-__all__ = ["EventStore", "check_single_select", "coverage", "gaps", "open_events", "quoted", "sources"]
+__all__ = ["EventStore", "check_single_select", "coverage", "gaps", "open_events", "quoted", "sources", "stream_name"]
 
 
 def open_events(folder: Path, *, scratch: Path | None = None, threads: int | None = None) -> EventStore:
