@@ -1,0 +1,49 @@
+"""The plain-words answer, and the time line behind it."""
+
+import re
+
+from rich.console import RenderableType
+
+from tocsin.detections.values import Detection, Rule
+from tocsin.events.queries import EventStore
+from tocsin.kernel import language
+from tocsin.reports import answers, terminal, timeline as timelines
+from tocsin.reports.values import Answer, Investigation, RuleNote, TimelinePoint
+
+
+def answer(investigation: Investigation) -> Answer:
+    """Return what happened in plain words, in the investigation's language; the same for terminal and report."""
+    with language.use(investigation.language):
+        return answers.answered(investigation)
+
+
+def timeline(
+    store: EventStore, *, detections: tuple[Detection, ...], timezone: str = "UTC"
+) -> tuple[TimelinePoint, ...]:
+    """Return up to 120 bars over the whole store: events by status, and how many a suspect made inside its window."""
+    return timelines.measured(store, detections=detections, zone=timezone)
+
+
+def render_terminal(answer: Answer, investigation: Investigation) -> RenderableType:
+    """Return what the terminal shows: the answer, then small tables; hostile values neutralised."""
+    with language.use(investigation.language):
+        return terminal.rendered(answer, investigation=investigation)
+
+
+def rule_notes(rules: tuple[Rule, ...]) -> tuple[RuleNote, ...]:
+    """Return what the report says of each rule; its ATT&CK techniques come from Sigma's tags (``attack.t1110.004``)."""
+    return tuple(
+        RuleNote(
+            rule_id=rule.rule_id,
+            version=rule.version,
+            title=rule.title,
+            attack=tuple(
+                tag.removeprefix("attack.").upper()
+                for tag in rule.tags
+                if re.fullmatch(r"attack\.t\d{4}(\.\d{3})?", tag)
+            ),
+            advice=rule.advice,
+            false_positives=rule.false_positives,
+        )
+        for rule in rules
+    )
