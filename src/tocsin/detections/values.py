@@ -111,3 +111,113 @@ class Lead:
     detections: tuple[str, ...]
     first_ts: int
     last_ts: int
+
+
+class WindowKind(StrEnum):
+    """How a rule cuts one suspect's events into episodes; ``detections/compilation.py`` says the SQL of each."""
+
+    RUN = "run"  # events with no silence longer than the window between them
+    BUCKET = "bucket"  # fixed stretches of the window's length, counted from 1970; neighbours are merged
+    WHOLE = "whole"  # everything there is
+    MARK = "mark"  # the window before each marked event, overlapping ones merged
+    EVENT_COUNT = "event_count"  # Sigma: the window before each event, when it holds enough events
+    VALUE_COUNT = "value_count"  # Sigma: the same, when it holds enough distinct values
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When events belong together: ``length_ms`` of the window; ``operator`` and ``count`` of a correlation's condition."""
+
+    kind: WindowKind
+    length_ms: int = 0
+    operator: str = ""  # >=, >, <=, <, =, <>
+    count: int = 0
+    value: str = ""  # VALUE_COUNT: SQL of what is counted once
+    mark: str = ""  # MARK: SQL condition over one event and the one before it
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One number about an episode: ``row`` is SQL over one event, ``aggregate`` SQL with ``{row}`` for that column."""
+
+    name: str
+    row: str  # empty when the aggregate looks at no column
+    aggregate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual, measured over all events under ``condition``, beside the episode: joined by the keys ``by``."""
+
+    name: str
+    condition: str
+    by: tuple[str, ...]
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The episodes that look alike: those under ``where`` with the same ``by``, and SQL aggregates over their measures."""
+
+    by: tuple[str, ...]
+    where: str
+    measures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRule:
+    """A sentence shown with a detection when ``when`` holds of its measures, and the points it adds to the score."""
+
+    text: str
+    when: str
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Events that must make a rule fire, or leave it silent: rows by column, already written out."""
+
+    name: str
+    fires: bool
+    events: tuple[Mapping[str, str | int | float | None], ...]
+    suspects: tuple[str, ...]  # exactly these, when the author named them
+    place: str  # file:line
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, read and compiled to SQL pieces over the columns of an event.
+
+    ``keys`` maps the names events are grouped by to SQL over one event; ``suspect`` is one of them. ``condition`` is
+    the SQL under which an event counts: the evidence of a detection is exactly the events under ``condition`` with the
+    detection's keys, from its first to its last moment. ``having`` is SQL over measures, or empty.
+    """
+
+    rule_id: str
+    version: int
+    title: str
+    description: str
+    kind: Kind
+    level: str
+    tags: tuple[str, ...]
+    suspect_type: SuspectType
+    suspect: str
+    keys: Mapping[str, str]
+    condition: str
+    columns: tuple[str, ...]  # the columns that windows and measures read
+    flags: Mapping[str, str]  # named selections they read: name -> SQL
+    previous: tuple[str, ...]  # columns of the event before (same keys), read as previous_<column>
+    window: Window
+    measures: tuple[Measure, ...]
+    usual: tuple[Usual, ...]
+    derived: Mapping[str, str]
+    peers: Peers | None
+    having: str
+    parameters: Mapping[str, str | int | float]
+    reasons: tuple[ReasonRule, ...]
+    scope: ScopeHint
+    advice: str
+    false_positives: tuple[str, ...]
+    examples: tuple[Example, ...]
+    campaign: bool  # whether all its detections close in time belong to one lead
+    place: str  # file:line
