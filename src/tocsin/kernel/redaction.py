@@ -25,7 +25,7 @@ def masked(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Return ``text`` with control characters and direction marks written out (``\x1b``): it cannot steer a terminal."""
+    r"""Return ``text`` with control characters and direction marks written out: it cannot steer a terminal."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
