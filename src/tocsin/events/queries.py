@@ -1,9 +1,9 @@
 """What can be asked about the events of an investigation."""
 
-import json
 from pathlib import Path
 
 from tocsin.events.coverage import Coverage, coverage_of, gaps_in, stream_name
+from tocsin.events.sealing import sealed_sources
 from tocsin.events.store import EventStore, check_single_select, open_segments, quoted
 from tocsin.events.values import Gap, SourceRead
 
@@ -17,12 +17,7 @@ def open_events(folder: Path, *, scratch: Path | None = None, threads: int | Non
 
 def sources(folder: Path) -> tuple[SourceRead, ...]:
     """Return what was read, one entry per source file, by path."""
-    read = []
-    for path in sorted((folder / "sources").glob("*.json")):
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["notes"] = tuple(values["notes"])
-        read.append(SourceRead(**values))
-    return tuple(sorted(read, key=lambda source: (source.path, source.source_id)))
+    return sealed_sources(folder / "sources")
 
 
 def coverage(store: EventStore, *, sources: tuple[SourceRead, ...]) -> tuple[Coverage, ...]:

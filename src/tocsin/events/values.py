@@ -22,10 +22,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("line", "BIGINT", "line, row or element number in the source, from 1"),
     Column("ts", "BIGINT", "when it happened: epoch milliseconds, UTC, after clock-skew correction"),
     Column("format", "VARCHAR", "key of the format that read it, e.g. nginx_combined, aws_cloudtrail"),
-    Column("class_uid", "INTEGER", "OCSF class: 4002 HTTP, 3002 Authentication, 3001 Account Change, 3005 User Access, "
-           "6003 API Activity, 6005 Datastore Activity, 6001 Web Resources, 1007 Process, 0 other"),
-    Column("activity_id", "INTEGER", "OCSF activity within the class, e.g. 3002: 1 Logon, 2 Logoff; "
-           "6003/6005: 1 Create, 2 Read, 3 Update, 4 Delete; 99 other"),
+    Column(
+        "class_uid",
+        "INTEGER",
+        "OCSF class: 4002 HTTP, 3002 Authentication, 3001 Account Change, 3005 User Access, "
+        "6003 API Activity, 6005 Datastore Activity, 6001 Web Resources, 1007 Process, 0 other",
+    ),
+    Column(
+        "activity_id",
+        "INTEGER",
+        "OCSF activity within the class, e.g. 3002: 1 Logon, 2 Logoff; "
+        "6003/6005: 1 Create, 2 Read, 3 Update, 4 Delete; 99 other",
+    ),
     Column("status_id", "INTEGER", "1 success, 2 failure, 0 unknown"),
     Column("status_code", "VARCHAR", "HTTP status or the source's error code"),
     Column("status_detail", "VARCHAR", "the source's words for why it failed, e.g. user_not_found"),
@@ -35,7 +43,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("actor_user_uid", "VARCHAR", "who acted, as the log names them"),
     Column("actor_user_name", "VARCHAR", "e-mail or login name, as the log names it"),
     Column("actor_session_uid", "VARCHAR", "keyed hash of the session or token, 32 hex digits"),
-    Column("actor_credential_uid", "VARCHAR", "public id of the key or credential used (an AWS access key id, a token id)"),
+    Column(
+        "actor_credential_uid", "VARCHAR", "public id of the key or credential used (an AWS access key id, a token id)"
+    ),
     Column("account", "VARCHAR", "the account that acted, after sessions and aliases are resolved; null when unknown"),
     Column("target_account", "VARCHAR", "the account acted upon, when it is not the actor's own"),
     Column("src_endpoint_ip", "VARCHAR", "client address (behind trusted proxies only)"),
@@ -61,8 +71,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("object_type", "VARCHAR", "what kind of thing was touched: track, customer, s3_object"),
     Column("object_id", "VARCHAR", "which one"),
     Column("object_owner", "VARCHAR", "the account whose data that object is, when known"),
-    Column("data_category", "VARCHAR", "kind of data reached: profile, contact, payment, password, messages, content, "
-           "credentials, internal, ...; null when nothing is known of it"),
+    Column(
+        "data_category",
+        "VARCHAR",
+        "kind of data reached: profile, contact, payment, password, messages, content, "
+        "credentials, internal, ...; null when nothing is known of it",
+    ),
     Column("unmapped", "VARCHAR", "JSON of what is left over, secrets masked; rules never read it"),
 )
 COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
