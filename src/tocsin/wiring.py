@@ -8,9 +8,32 @@ from importlib import import_module
 from tocsin.cli.wired import RowsState
 from tocsin.events.ports import Format
 
-# One folder of tocsin.integrations each; its ``FORMATS`` is a tuple of events.ports.Format. When two formats
+# One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two formats
 # recognise a file equally well, the one named earlier wins.
-FORMAT_FOLDERS: tuple[str, ...] = ()
+FORMAT_FOLDERS: tuple[str, ...] = (
+    "web_server",
+    "nginx",
+    "envoy",
+    "traefik",
+    "caddy",
+    "aws_alb",
+    "aws_cloudfront",
+    "aws_s3",
+    "aws_cloudtrail",
+    "google_cloud",
+    "okta",
+    "auth0",
+    "entra",
+    "microsoft365",
+    "keycloak",
+    "google_workspace",
+    "github",
+    "postgresql",
+    "kubernetes",
+    "ocsf",
+    "syslog",
+    "generic",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +50,10 @@ def build(*, rows: Callable[[], AbstractContextManager[None]], rows_state: Calla
 
     They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
     """
-    folders = [import_module(f"tocsin.integrations.{name}") for name in FORMAT_FOLDERS]
-    formats = tuple(each for folder in folders for each in folder.FORMATS)
-    return Wiring(formats=formats, rows=rows, rows_state=rows_state)
+    return Wiring(formats=formats(), rows=rows, rows_state=rows_state)
+
+
+def formats() -> tuple[Format, ...]:
+    """Load every format, in the order in which they are asked."""
+    folders = [import_module(f"tocsin.integrations.{name}.format") for name in FORMAT_FOLDERS]
+    return tuple(each for folder in folders for each in folder.FORMATS)

@@ -1,0 +1,1 @@
+"""Amazon CloudFront: standard access logs, W3C text and JSON."""

@@ -1,0 +1,1 @@
+"""AWS CloudTrail: what was asked of AWS, by whom."""

@@ -1,0 +1,1 @@
+"""Amazon S3: server access logs, text and JSON."""

@@ -1,0 +1,1 @@
+"""Any JSON, CSV or Parquet whose field names speak for themselves."""

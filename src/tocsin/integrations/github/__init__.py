@@ -1,0 +1,1 @@
+"""GitHub: organisation and enterprise audit log."""

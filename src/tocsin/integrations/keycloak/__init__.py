@@ -1,0 +1,1 @@
+"""Keycloak: user and admin events, JSON and text."""

@@ -1,0 +1,1 @@
+"""Any other log, through a mapping the operator writes."""

@@ -1,0 +1,1 @@
+"""nginx: JSON access logs and any ``log_format`` the operator names."""

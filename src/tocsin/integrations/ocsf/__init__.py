@@ -1,0 +1,1 @@
+"""OCSF: events of the Open Cybersecurity Schema Framework, JSON and Parquet."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: server log with pgaudit lines, as stderr, CSV or JSON."""

@@ -1,0 +1,1 @@
+"""syslog files, with what sshd, PAM and sudo say of log-ins."""

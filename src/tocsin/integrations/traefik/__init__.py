@@ -1,0 +1,1 @@
+"""Traefik: access logs as JSON and in its extended common layout."""
