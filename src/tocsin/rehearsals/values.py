@@ -1,0 +1,94 @@
+"""What a rehearsal is played with, and what was planted in it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+LINES_MIN = 20_000
+LINES_MAX = 100_000_000
+LINES_DEFAULT = 200_000
+
+
+class ScenarioName(StrEnum):
+    """The attacks that can be planted."""
+
+    INTRUDER = "intruder-2014"
+    SCRAPE = "catalogue-scrape"
+    STUFFING = "credential-stuffing"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Somebody to be found, or to be cleared; ``type`` and ``value`` are as in ``detections.jsonl``."""
+
+    type: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedAttack:
+    """One attack and who committed it: finding any of the ``suspects`` inside the time span counts as finding it."""
+
+    kinds: tuple[str, ...]  # any of these names fits what was done
+    suspects: tuple[Suspect, ...]
+    first_ts: int
+    last_ts: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedAccount:
+    """A customer's account the intruder used or read: which kinds of its data were reached."""
+
+    account: str
+    role: str  # victim or instrument
+    data: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedObject:
+    """A thing, other than customers' accounts, that the intruder read; ``object`` is a path or an id."""
+
+    object_type: str
+    object: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """The ground truth of one scenario.
+
+    ``data`` maps kinds of data to ``reached`` or ``not_reached`` for complete logs. ``cohort`` is empty or has
+    ``platform``, ``version_at_most`` and ``measures``; its members are in ``precaution.csv`` beside ``truth.json``.
+    """
+
+    scenario: ScenarioName
+    attacks: tuple[PlantedAttack, ...]
+    confirmed: tuple[PlantedAccount, ...] = ()
+    attackers: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
+    objects: tuple[PlantedObject, ...] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
+    tried_sql: str = ""  # names of accounts that were only tried, in the generator
+    cohort: Mapping[str, Any] = field(default_factory=dict)
+    look_alikes: tuple[Suspect, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what ``truth.json`` holds of it."""
+        record = asdict(self)
+        del record["tried_sql"]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """The simulated company's logs on disk, and the truth about them (never among the paths to investigate)."""
+
+    logs: Path
+    accounts: Path
+    truth: Path
+    lines: int
+    first_ts: int
+    last_ts: int
