@@ -197,11 +197,7 @@ def _identities(found: Found) -> Sentence:
 
 
 def _copied(investigation: Investigation, *, found: Found) -> Sentence:
-    types = list(found.copied.items())
-    things = [wording.objects_of(name, n) for name, n in types[:2]]
-    if len(types) > 2:
-        rest = sum(n for _name, n in types[2:])
-        things.append(fill_count(ngettext("{n} other object", "{n} other objects", rest), rest))
+    things = _things(investigation, found=found)
     personal = _personal_words(investigation.scope.data)
     if found.attackers:
         text = ngettext(
@@ -209,11 +205,22 @@ def _copied(investigation: Investigation, *, found: Found) -> Sentence:
             "{n} accounts of the intruder's copied {things}; {personal}.",
             found.attackers,
         )
-        return _sentence(
-            SentenceKind.OUTCOME, text, n=found.attackers, things=wording.listed(things), personal=personal
-        )
+        return _sentence(SentenceKind.OUTCOME, text, n=found.attackers, things=things, personal=personal)
     text = _("The intruder read {things}; {personal}.")
-    return _sentence(SentenceKind.OUTCOME, text, things=wording.listed(things), personal=personal)
+    return _sentence(SentenceKind.OUTCOME, text, things=things, personal=personal)
+
+
+def _things(investigation: Investigation, *, found: Found) -> str:
+    """Say what was copied, by type; a single thing by its name."""
+    types = list(found.copied.items())
+    if sum(found.copied.values()) == 1:
+        name = wording.quoted(investigation.scope.objects[0].object, length_max=100)
+        return f"{wording.objects_of(types[0][0], 1)} {name}"
+    things = [wording.objects_of(name, n) for name, n in types[:2]]
+    if len(types) > 2:
+        rest = sum(n for _name, n in types[2:])
+        things.append(fill_count(ngettext("{n} other object", "{n} other objects", rest), rest))
+    return wording.listed(things)
 
 
 def _personal_words(data: tuple[DataReach, ...]) -> str:
@@ -310,7 +317,7 @@ def _measures(investigation: Investigation) -> Iterator[Sentence]:
     if idle:
         names = wording.listed([wording.platform_name(name) for name in idle])
         parts.append(_("{names}: nothing").format(names=names))
-    yield Sentence(SentenceKind.MEASURES, wording.sentence_case("; ".join(parts)) + ".")
+    yield Sentence(SentenceKind.MEASURES, wording.sentence_case(_("; ").join(parts)) + ".")
 
 
 def _cleared(investigation: Investigation) -> Iterator[Sentence]:

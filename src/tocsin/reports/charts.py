@@ -91,7 +91,11 @@ def plot(
             for point in points
             if point.intruder
         ),
-        gaps=tuple(scale.stretch(gap.first_ts, gap.last_ts, y=HEAD, height=suspects_base - HEAD) for gap in gaps),
+        gaps=tuple(
+            scale.stretch(gap.first_ts, gap.last_ts, y=base - height, height=height)
+            for gap in gaps
+            for base, height in ((all_base, ALL_HEIGHT), (suspects_base, SUSPECTS_HEIGHT))
+        ),
         marks=marks,
         ticks=_ticks(first_ts, last_ts, scale=scale, zone=zone),
         ticks_y=ticks_y,

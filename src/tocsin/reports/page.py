@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tocsin.detections.values import AccountRole, Detection
+from tocsin.detections.values import AccountRole
 from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
 from tocsin.reports import answers, charts, wording
@@ -54,6 +54,7 @@ def rendered(investigation: Investigation) -> str:
         ),
         accounts=investigation.scope.accounts[:ACCOUNTS_SHOWN_MAX],
         accounts_total=_accounts_total(investigation),
+        objects_total=max(len(investigation.scope.objects), investigation.scope.objects_total),
         objects=investigation.scope.objects[:OBJECTS_SHOWN_MAX],
         detections=ranked[:DETECTIONS_SHOWN_MAX],
         sources=investigation.sources[:SOURCES_SHOWN_MAX],

@@ -118,6 +118,14 @@ def spans(stretches: Iterable[tuple[int, int]], *, zone: str, dated: bool = True
     return listed(shown)
 
 
+def stretch(first_ts: int, last_ts: int, *, zone: str) -> str:
+    """Return a span as tables show it: ``2014-03-14 00:00–24:00``, or both ends in full."""
+    if one_day(first_ts, last_ts, zone=zone):
+        return f"{_local(first_ts, zone=zone):%Y-%m-%d} {span(first_ts, last_ts, zone=zone, dated=False)}"
+    first, last = _local(first_ts, zone=zone), _local(last_ts, zone=zone)
+    return f"{first:%Y-%m-%d %H:%M} – {last:%Y-%m-%d %H:%M}"
+
+
 def one_day(first_ts: int, last_ts: int, *, zone: str) -> bool:
     """Return whether both moments fall on the same day of the zone (a last moment at midnight is the day before)."""
     return _local(first_ts, zone=zone).date() == _local(max(first_ts, last_ts - 1), zone=zone).date()
@@ -329,7 +337,7 @@ def measure_word(measure: str) -> str:
     """Return what the members of a cohort should do."""
     return {
         "sign_in_again": _("sign in again"),
-        "update_client": _("update the client"),
+        "update_client": _("sign in again and update"),
         "": _("none"),
     }.get(measure) or visible(measure, length_max=60)
 
