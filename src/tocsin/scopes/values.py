@@ -1,9 +1,14 @@
 """Who and what was affected, how certain that is and why: the words every later module uses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from tocsin.detections.values import AccountRole, Reason
+from tocsin.scopes.states import ClaimState, RevisionState
 
 
 class Certainty(StrEnum):
@@ -70,7 +75,8 @@ class Cohort:
     accounts: int
     platform: str = ""
     version_below: str = ""
-    measure: str = ""  # sign_in_again, update_client
+    measure: str = ""  # sign_in_again, update_client (which means both)
+    version_upto: str = ""  # the last affected version, itself included
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +108,87 @@ class ScopeDraft:
     countries: dict[str, int]
     window: tuple[int, int] | None  # what the intruder's events span, epoch ms
     aware_ts: int | None  # when the first detection could have been known: its last event
+    objects_total: int = 0  # rows of objects.csv; ``objects`` holds the first of them
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What came in, went out, or changed role or certainty; the names are the first of them, the counts are whole."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+    added_count: int
+    removed_count: int
+    changed_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A file in the evidence folder that a revision stands on."""
+
+    kind: str  # accounts, affected, objects, detections, segment
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person took an account out (``excluded``) or in (``included``), and why."""
+
+    kind: str
+    account: str
+    reason: str
+    made_at: datetime
+    by: str
+    assurance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody says an account is affected."""
+
+    account: str
+    text: str
+    state: ClaimState
+    made_at: datetime
+    decided_at: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One numbered answer to "who and what" of an incident.
+
+    ``counts`` has ``certainty``, ``role`` (word -> accounts) and ``added``, ``removed``, ``changed``, ``excluded``
+    (against the revision before). ``digest`` is the SHA-256 of the canonical manifest, null until frozen.
+    """
+
+    id: UUID
+    incident: int
+    number: int
+    state: RevisionState
+    accounts: int
+    accounts_sha256: str
+    rows_root: str
+    counts: Mapping[str, Any]
+    sources: tuple[Mapping[str, Any], ...]
+    pins: tuple[Pin, ...]
+    opened_at: datetime
+    by: str
+    assurance: str
+    frozen_at: datetime | None
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Everything known about one account in a revision: its row (null when it is not in), and who decided what."""
+
+    account: str
+    revision: int
+    row: Mapping[str, str] | None
+    detections: tuple[Mapping[str, Any], ...]
+    decisions: tuple[Decision, ...]
+    claims: tuple[Claim, ...]

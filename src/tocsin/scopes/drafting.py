@@ -1,0 +1,288 @@
+"""Puts the whole answer together: from detections to accounts, objects, kinds of data, and who was cleared.
+
+Everything is one pass of SQL per question, however many accounts there are. The tables ``affected_accounts`` and
+``affected_objects`` stay in the store, for the files to be written from.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from tocsin.detections.values import AccountRole, Detection, Lead, Reason
+from tocsin.events.queries import EventStore
+from tocsin.events.values import Gap, SourceRead
+from tocsin.scopes import cohorts, considered, intruder, reach, roles
+from tocsin.scopes.values import AffectedAccount, AffectedObject, Certainty, ScopeDraft
+
+ACCOUNTS_IN_MEMORY_MAX = 10_000
+OBJECTS_IN_MEMORY_MAX = 10_000
+PRINCIPALS_MAX = 1_000
+PLATFORMS_MAX = 20
+_ROLES = {rank: role for role, rank in roles.ROLE_RANKS.items()}
+_CERTAINTIES = {rank: certainty for certainty, rank in roles.CERTAINTY_RANKS.items()}
+Window = tuple[int, int]
+
+
+def drafted(
+    store: EventStore,
+    *,
+    detections: Sequence[Detection],
+    leads: Sequence[Lead],
+    sources: Sequence[SourceRead],
+    gaps: Sequence[Gap],
+    named_cohorts: Sequence[str],
+    known_accounts: Collection[str],
+    staff_accounts: Collection[str],
+) -> ScopeDraft:
+    """Return the scope; raises CohortNotUnderstood before anything is computed."""
+    named = [cohorts.named_by_operator(text) for text in named_cohorts]
+    chosen = intruder.gather(store, detections=detections, leads=leads)
+    roles.assign(store, known_accounts=known_accounts, staff_accounts=staff_accounts)
+    networks, clients = cohorts.of_networks(store, chosen=chosen), cohorts.of_clients(store, chosen=chosen)
+    memberships = [*networks, *clients, *named]
+    cohorts.take(store, memberships=memberships)
+    reasons = _reasons(store, chosen, memberships)
+    _join_touches(store)
+    _profile(store)
+    _account_table(store)
+    _object_table(store)
+    logs = store.one("SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM events")
+    window = _window(store, chosen)
+    watched = (window[0] if window else logs["first_ts"], logs["last_ts"]) if logs["last_ts"] is not None else None
+    return ScopeDraft(
+        accounts=_accounts(store, reasons),
+        counts=_counts(store),
+        roles=_role_counts(store),
+        objects=_objects(store),
+        data=reach.reached_data(store, window=watched, intruder=window is not None, sources=sources, gaps=gaps),
+        cohorts=cohorts.counted(store, memberships=memberships),
+        considered=considered.cleared(store),
+        principals=_principals(store),
+        platforms=_platforms(store),
+        countries=_countries(store),
+        window=window,
+        aware_ts=min((found.last_ts for found in chosen), default=None),
+        objects_total=store.count("SELECT 1 FROM affected_objects"),
+    )
+
+
+def _reasons(
+    store: EventStore, chosen: Sequence[Detection], memberships: Sequence[cohorts.Membership]
+) -> Mapping[str, Reason]:
+    """Return every reason by the key it has in ``touches``; ``reason_texts`` holds them in English for the file."""
+    reasons = {
+        f"{code}:{row['n']}": Reason(roles.REASONS[code], {"rule": chosen[row["n"]].rule_title})
+        for row in store.rows("SELECT DISTINCT code, n FROM role_touches")
+        for code in (row["code"],)
+    }
+    reasons |= {f"cohort:{k}": membership.name for k, membership in enumerate(memberships)}
+    store.load(
+        "reason_texts",
+        {"key": "VARCHAR", "text": "VARCHAR"},
+        [(key, reason.text.format_map(reason.values)) for key, reason in reasons.items()],
+    )
+    store.load(
+        "cohort_measures",
+        {"k": "INTEGER", "platform": "VARCHAR", "client": "BOOLEAN", "detections": "VARCHAR[]"},
+        [
+            (k, membership.platform, membership.measure == "update_client", list(membership.detections))
+            for k, membership in enumerate(memberships)
+        ],
+    )
+    return reasons
+
+
+def _join_touches(store: EventStore) -> None:
+    """Make ``touches``: those of roles and of cohorts; a cohort's member is a (possible) victim."""
+    store.temporary(
+        "touches",
+        """
+        SELECT account, code || ':' || n AS key, [uid] AS detections, role_rank, certainty_rank, sign_in,
+            NULL AS client_platform, t.first_ts, t.last_ts, data
+        FROM role_touches t JOIN detected USING (n)
+        UNION ALL
+        SELECT account, 'cohort:' || k, detections, 1, 1, true, CASE WHEN client THEN platform END,
+            first_ts, last_ts, []::VARCHAR[]
+        FROM cohort_touches JOIN cohort_measures USING (k)
+        """,
+    )
+
+
+def _profile(store: EventStore) -> None:
+    """Make ``profiles``: where each account usually is and its last client, from its own events alone."""
+    store.temporary(
+        "profiles",
+        """
+        WITH own AS (
+            SELECT e.account, e.ts, e.src_country, e.platform, e.app_version FROM events e
+            SEMI JOIN touches t ON t.account = e.account
+            ANTI JOIN intruder_events i ON i.source_id = e.source_id AND i.line = e.line
+        ), countries AS (
+            SELECT account, src_country, count(*) AS events FROM own WHERE src_country IS NOT NULL GROUP BY ALL
+        ), usual AS (
+            SELECT account, min_by(src_country, (-events, src_country)) AS country FROM countries GROUP BY account
+        ), clients AS (
+            SELECT account, max((ts, platform, coalesce(app_version, ''))) AS last FROM own
+            WHERE platform IS NOT NULL GROUP BY account
+        )
+        SELECT coalesce(u.account, c.account) AS account, coalesce(u.country, '') AS country,
+            coalesce(c.last[2], '') AS platform, coalesce(c.last[3], '') AS client_version
+        FROM usual u FULL JOIN clients c ON c.account = u.account
+        """,
+    )
+
+
+def _account_table(store: EventStore) -> None:
+    store.temporary(
+        "affected_accounts",
+        f"""
+        WITH ranked AS (
+            SELECT *, max(certainty_rank) OVER (PARTITION BY account) AS best FROM touches
+        ), grouped AS (
+            SELECT account, max(role_rank) AS role_rank, max(certainty_rank) AS certainty_rank,
+                min(first_ts) FILTER (certainty_rank = best) AS first_ts,
+                max(last_ts) FILTER (certainty_rank = best) AS last_ts,
+                bool_or(sign_in) AS sign_in,
+                list_sort(list_distinct(flatten(list(data)))) AS data,
+                list_sort(list(DISTINCT key)) AS keys,
+                list_sort(list_distinct(flatten(list(detections)))) AS detections,
+                list_sort(list(DISTINCT client_platform) FILTER (client_platform IS NOT NULL)) AS client_platforms
+            FROM ranked GROUP BY account
+        )
+        SELECT g.* EXCLUDE (data), CASE WHEN role_rank = 3 THEN []::VARCHAR[] ELSE coalesce(data, []) END AS data,
+            CASE role_rank {_whens(_ROLES)} END AS role, CASE certainty_rank {_whens(_CERTAINTIES)} END AS certainty,
+            coalesce(country, '') AS country, coalesce(platform, '') AS platform,
+            coalesce(client_version, '') AS client_version
+        FROM grouped g LEFT JOIN profiles USING (account)
+        """,
+    )
+
+
+def _whens(words: Mapping[int, AccountRole] | Mapping[int, Certainty]) -> str:
+    return " ".join(f"WHEN {rank} THEN '{word.value}'" for rank, word in words.items())
+
+
+def _object_table(store: EventStore) -> None:
+    """Make ``affected_objects``: each event once, by its most telling suspect; scraping copies what it reads."""
+    store.temporary(
+        "affected_objects",
+        f"""
+        WITH told AS (
+            SELECT object_type, object_id, {roles.OWNER} AS owner, ts, suspect,
+                CASE WHEN kind = 'scraping' AND operation = 'read' THEN 'copied' ELSE operation END AS operation
+            FROM intruder_events JOIN detected USING (n)
+            WHERE status_id = 1 AND object_id IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY source_id, line ORDER BY list_position(
+                ['principal', 'account', 'api_key', 'session', 'address', 'network'], suspect_type), n) = 1
+        )
+        SELECT coalesce(object_type, '') AS object_type, object_id AS object, coalesce(owner, '') AS owner, operation,
+            count(*) AS count, min(ts) AS first_ts, max(ts) AS last_ts, suspect
+        FROM told GROUP BY ALL
+        """,
+    )
+
+
+def _window(store: EventStore, chosen: Sequence[Detection]) -> Window | None:
+    if not chosen:
+        return None
+    seen = store.one("SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM intruder_events")
+    firsts = [found.first_ts for found in chosen] + ([seen["first_ts"]] if seen["first_ts"] is not None else [])
+    lasts = [found.last_ts for found in chosen] + ([seen["last_ts"]] if seen["last_ts"] is not None else [])
+    return min(firsts), max(lasts)
+
+
+def _accounts(store: EventStore, reasons: Mapping[str, Reason]) -> tuple[AffectedAccount, ...]:
+    rows = store.rows(
+        "SELECT * FROM affected_accounts ORDER BY certainty_rank DESC, first_ts, account "
+        f"LIMIT {ACCOUNTS_IN_MEMORY_MAX}"
+    )
+    return tuple(
+        AffectedAccount(
+            account=row["account"],
+            role=AccountRole(row["role"]),
+            certainty=Certainty(row["certainty"]),
+            country=row["country"],
+            first_ts=row["first_ts"],
+            last_ts=row["last_ts"],
+            data=tuple(row["data"]),
+            platform=row["platform"],
+            client_version=row["client_version"],
+            reasons=_distinct([reasons[key] for key in row["keys"]]),
+            detections=tuple(row["detections"]),
+        )
+        for row in rows
+    )
+
+
+def _distinct(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    return tuple({(reason.text, tuple(reason.values.items())): reason for reason in reasons}.values())
+
+
+def _objects(store: EventStore) -> tuple[AffectedObject, ...]:
+    rows = store.rows(
+        'SELECT object_type, object, owner, operation, count, first_ts, last_ts, suspect AS "by" FROM affected_objects '
+        f"ORDER BY owner, object_type, object, operation, suspect LIMIT {OBJECTS_IN_MEMORY_MAX}"
+    )
+    return tuple(AffectedObject(**row) for row in rows)
+
+
+def _grouped(store: EventStore, sql: str) -> dict[str, int]:
+    return {row["name"]: row["accounts"] for row in store.rows(sql)}
+
+
+def _counts(store: EventStore) -> dict[str, int]:
+    found = _grouped(
+        store,
+        "SELECT certainty AS name, count(*) AS accounts FROM affected_accounts WHERE role <> 'attacker' GROUP BY 1",
+    )
+    return {certainty.value: found.get(certainty.value, 0) for certainty in Certainty}
+
+
+def _role_counts(store: EventStore) -> dict[str, int]:
+    found = _grouped(store, "SELECT role AS name, count(*) AS accounts FROM affected_accounts GROUP BY 1")
+    return {role.value: found.get(role.value, 0) for role in roles.ROLE_RANKS}
+
+
+def _countries(store: EventStore) -> dict[str, int]:
+    return _grouped(
+        store,
+        "SELECT country AS name, count(*) AS accounts FROM affected_accounts WHERE role <> 'attacker' "
+        "GROUP BY 1 ORDER BY accounts DESC, name",
+    )
+
+
+def _platforms(store: EventStore) -> dict[str, dict[str, int]]:
+    """Count per platform, the untouched ones with zeros; who must update counts under the client that is affected."""
+    rows: list[dict[str, Any]] = store.rows(
+        f"""
+        WITH seen AS (
+            SELECT platform FROM events WHERE platform IS NOT NULL AND account IS NOT NULL AND NOT {roles.STAFF}
+            GROUP BY platform ORDER BY count(*) DESC, platform LIMIT {PLATFORMS_MAX}
+        ), told AS (
+            SELECT platform, 1 AS accounts, sign_in::INTEGER AS sign_in_again, 0 AS update_client
+            FROM affected_accounts WHERE role <> 'attacker'
+            UNION ALL
+            SELECT unnest(client_platforms), 0, 0, 1 FROM affected_accounts WHERE role <> 'attacker'
+            UNION ALL
+            SELECT platform, 0, 0, 0 FROM seen
+        )
+        SELECT platform, sum(accounts)::BIGINT AS accounts, sum(sign_in_again)::BIGINT AS sign_in_again,
+            sum(update_client)::BIGINT AS update_client
+        FROM told GROUP BY platform ORDER BY platform
+        """
+    )
+    return {row.pop("platform"): row for row in rows}
+
+
+def _principals(store: EventStore) -> tuple[str, ...]:
+    """Return the staff, service and cloud identities the intruder used with success."""
+    return tuple(
+        store.column(
+            f"""
+            SELECT name FROM (
+                SELECT coalesce(actor_user_uid, actor_user_name, account) AS name FROM intruder_events
+                WHERE {roles.STAFF} AND status_id = 1
+                UNION SELECT suspect FROM detected WHERE suspect_type = 'principal'
+            ) used WHERE name IS NOT NULL ORDER BY name LIMIT {PRINCIPALS_MAX}
+            """
+        )
+    )

@@ -1,0 +1,233 @@
+"""Which events are the intruder's: the evidence of every detection, and what surely follows from it.
+
+Leaves three temporary tables in the store. ``detected``: one row per detection that says something about accounts,
+data or objects. ``evidence``: every event of theirs, with ``proven`` (the rule's proof holds). ``intruder_events``: the
+events laid at the intruder's door, with ``origin`` (``evidence``, ``follow`` or ``after``) and ``operation``.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from tocsin.detections.values import Detection, Kind, Lead
+from tocsin.events.queries import EventStore
+
+EVIDENCE_BATCH = 200  # SELECTs in one UNION ALL: more makes planning slow, fewer reads the events more often
+FOLLOW_UP_MS = 24 * 3600 * 1000  # for so long after a proven use, the same account on the same address is the intruder
+# Attempts on machines from outside: unless their author says otherwise, they say nothing about accounts or data.
+SILENT_KINDS = frozenset({Kind.SCAN, Kind.CRAWL, Kind.DOS, Kind.EXPLOIT_ATTEMPT, Kind.MISCONFIGURATION})
+SUSPECT_COLUMNS = {
+    "account": "account",
+    "session": "actor_session_uid",
+    "address": "src_endpoint_ip",
+    "network": "src_network",
+    "api_key": "actor_credential_uid",
+    "principal": "actor_user_uid",
+}
+COLUMNS = (
+    "source_id, line, ts, format, class_uid, activity_id, status_id, api_operation, actor_type, actor_user_uid, "
+    "actor_user_name, actor_session_uid, account, target_account, src_endpoint_ip, src_network, src_kind, src_asn, "
+    "user_agent, device_uid, http_method, url_path, url_query, route, object_type, object_id, object_owner, "
+    "data_category"
+)
+# OCSF activities: Web Resources Activity 6001 adds 5 Search and 7 Export; HTTP Activity 4002 numbers the methods.
+OPERATION = """
+CASE
+    WHEN regexp_matches(api_operation, '(?i)^(list|search|head|describe|enumerate|count|options)') THEN 'listed'
+    WHEN regexp_matches(api_operation, '(?i)(download|export|copyobject|dump|takeout)') THEN 'copied'
+    WHEN class_uid = 6001 AND activity_id = 5 THEN 'listed'
+    WHEN class_uid = 6001 AND activity_id = 7 THEN 'copied'
+    WHEN class_uid <> 4002 AND activity_id = 2 THEN 'read'
+    WHEN class_uid <> 4002 AND activity_id IN (1, 3) THEN 'changed'
+    WHEN class_uid <> 4002 AND activity_id = 4 THEN 'deleted'
+    WHEN upper(http_method) = 'GET' OR (class_uid = 4002 AND http_method IS NULL AND activity_id = 3) THEN 'read'
+    WHEN upper(http_method) IN ('POST', 'PUT', 'PATCH') OR (class_uid = 4002 AND activity_id IN (6, 7, 9))
+        THEN 'changed'
+    WHEN upper(http_method) = 'DELETE' OR (class_uid = 4002 AND activity_id = 2) THEN 'deleted'
+    ELSE 'listed'
+END
+"""
+DEVICE = "coalesce(device_uid, user_agent, '')"
+
+
+def speaks(detection: Detection) -> bool:
+    """Return whether a detection says anything about accounts, data or objects."""
+    hint = detection.scope
+    told = hint.accounts != "none" or hint.owners or hint.network_cohort or hint.follow
+    return told or detection.kind not in SILENT_KINDS
+
+
+def gather(store: EventStore, *, detections: Sequence[Detection], leads: Sequence[Lead]) -> tuple[Detection, ...]:
+    """Make ``detected``, ``evidence`` and ``intruder_events``; return the detections that speak, by number ``n``.
+
+    A suspect that is followed is followed to the end of its lead: the same actor was still there.
+    """
+    ends = {uid: lead.last_ts for lead in leads for uid in lead.detections}
+    chosen = tuple(sorted(filter(speaks, detections), key=lambda detection: (detection.first_ts, detection.uid)))
+    store.load(
+        "detected",
+        {
+            "n": "INTEGER", "uid": "VARCHAR", "kind": "VARCHAR", "suspect_type": "VARCHAR", "suspect": "VARCHAR",
+            "role": "VARCHAR", "owners": "BOOLEAN", "network_cohort": "BOOLEAN", "follow": "BOOLEAN",
+            "first_ts": "BIGINT", "last_ts": "BIGINT", "followed_ts": "BIGINT",
+        },
+        [
+            (
+                n, found.uid, found.kind.value, found.suspect_type.value, found.suspect, found.scope.accounts.value,
+                found.scope.owners, found.scope.network_cohort, found.scope.follow, found.first_ts, found.last_ts,
+                max(found.last_ts, ends.get(found.uid, found.last_ts)),
+            )
+            for n, found in enumerate(chosen)
+        ],
+    )  # fmt: skip
+    _gather_evidence(store, chosen)
+    _split_stolen_sessions(store)
+    _follow(store)
+    _continue(store)
+    origins = " UNION ALL ".join(f"SELECT * FROM intruder_{origin}" for origin in ("evidence", "follow", "after"))
+    store.temporary("intruder_events", f"SELECT *, {OPERATION} AS operation FROM ({origins}) laid")
+    return chosen
+
+
+def _evidence_selects(chosen: Sequence[Detection]) -> Iterator[str]:
+    for n, found in enumerate(chosen):
+        sql = found.evidence_sql.strip().rstrip(";")
+        proven = f"coalesce(({found.scope.proof}), false)"
+        yield f"SELECT {n} AS n, {proven} AS proven, {COLUMNS} FROM ({sql}) AS evidence_{n}"
+
+
+def _gather_evidence(store: EventStore, chosen: Sequence[Detection]) -> None:
+    selects = list(_evidence_selects(chosen))
+    if not selects:
+        store.temporary("evidence", f"SELECT 0 AS n, false AS proven, {COLUMNS} FROM events WHERE false")
+        return
+    batches = [selects[start : start + EVIDENCE_BATCH] for start in range(0, len(selects), EVIDENCE_BATCH)]
+    for number, batch in enumerate(batches):
+        store.temporary(f"evidence_{number}", " UNION ALL ".join(batch))
+    store.temporary(
+        "evidence", " UNION ALL ".join(f"SELECT * FROM evidence_{number}" for number in range(len(batches)))
+    )
+
+
+def _split_stolen_sessions(store: EventStore) -> None:
+    """Take the owner's own part out of a stolen session: ``intruder_evidence`` is the evidence without it.
+
+    The owner is who opened the session, and whatever device used the account before. A device the owner never used
+    is the intruder's; where the intruder copied even the device, a network the owner never used is.
+    """
+    store.temporary(
+        "session_events",
+        f"""
+        SELECT d.n, {DEVICE} AS device, e.source_id, e.line, e.src_network, e.account,
+            row_number() OVER (PARTITION BY d.n ORDER BY e.ts, e.source_id, e.line) = 1 AS opens,
+            e.ts < d.first_ts AS before
+        FROM detected d JOIN events e ON e.actor_session_uid = d.suspect WHERE d.suspect_type = 'session'
+        """,
+    )
+    store.temporary(
+        "session_owners",
+        f"""
+        SELECT n, device, src_network FROM session_events WHERE opens OR before
+        UNION
+        SELECT d.n, {DEVICE}, e.src_network FROM detected d
+            JOIN (SELECT DISTINCT n, account FROM session_events WHERE account IS NOT NULL) s USING (n)
+            JOIN events e ON e.account = s.account AND e.ts < d.first_ts AND e.status_id = 1
+        """,
+    )
+    store.temporary(
+        "session_intruders",
+        """
+        WITH judged AS (
+            SELECT DISTINCT n, device, src_network,
+                (n, device) NOT IN (SELECT (n, device) FROM session_owners) AS foreign_device,
+                (n, coalesce(src_network, '')) NOT IN (SELECT (n, coalesce(src_network, '')) FROM session_owners)
+                    AS foreign_network
+            FROM session_events
+        )
+        SELECT n, device, src_network FROM judged
+        WHERE foreign_device OR (foreign_network AND n NOT IN (SELECT n FROM judged WHERE foreign_device))
+        """,
+    )
+    store.temporary(
+        "intruder_evidence",
+        f"""
+        SELECT e.*, 'evidence' AS origin FROM evidence e JOIN detected d USING (n)
+        WHERE (e.proven OR d.owners OR d.role IN ('none', 'attacker'))
+            AND (e.n NOT IN (SELECT n FROM session_intruders)
+                OR (e.n, {DEVICE}, coalesce(e.src_network, ''))
+                    IN (SELECT (n, device, coalesce(src_network, '')) FROM session_intruders))
+        """,
+    )
+
+
+def _follow(store: EventStore) -> None:
+    """Add the suspect's other events inside the window of a detection that says so (``hint.follow``).
+
+    A person, role or key that also works for its owner at the same time is split: only what came over a network or
+    session seen in the evidence is the intruder's. An attacker's own account, an address or a network is not.
+    """
+    arms = []
+    for suspect_type, column in SUSPECT_COLUMNS.items():
+        until = "d.followed_ts"
+        if suspect_type == "session":
+            mine = (
+                "(d.n, coalesce(e.device_uid, e.user_agent, ''), coalesce(e.src_network, '')) IN "
+                "(SELECT (n, device, coalesce(src_network, '')) FROM session_intruders)"
+            )
+        elif suspect_type in ("address", "network"):
+            mine, until = "true", "d.last_ts"
+        else:
+            mine = (
+                "(d.role = 'attacker' OR (d.n, coalesce(e.src_network, '')) IN "
+                "(SELECT (n, coalesce(src_network, '')) FROM intruder_evidence) OR (d.n, e.actor_session_uid) IN "
+                "(SELECT (n, actor_session_uid) FROM intruder_evidence WHERE actor_session_uid IS NOT NULL))"
+            )
+        picked = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
+        arms.append(
+            f"SELECT d.n, false AS proven, {picked} FROM detected d JOIN events e ON e.{column} = d.suspect "
+            f"AND e.ts BETWEEN d.first_ts AND {until} WHERE d.follow AND d.suspect_type = '{suspect_type}' AND {mine}"
+        )
+    store.temporary(
+        "intruder_follow",
+        f"""
+        SELECT *, 'follow' AS origin FROM ({" UNION ALL ".join(arms)}) other
+        ANTI JOIN intruder_evidence USING (n, source_id, line)
+        """,
+    )
+
+
+def _continue(store: EventStore) -> None:
+    """Add what came after a proven use: the session that use opened, and the same account on the same address."""
+    store.temporary(
+        "proven_uses",
+        """
+        SELECT n, coalesce(account, actor_user_uid) AS who, src_endpoint_ip AS address, min(ts) AS since_ts,
+            NULL AS session
+        FROM intruder_evidence JOIN detected USING (n)
+        WHERE proven AND (follow OR role IN ('instrument', 'attacker')) AND suspect_type <> 'session'
+        GROUP BY ALL HAVING who IS NOT NULL AND address IS NOT NULL
+        UNION ALL
+        SELECT n, NULL, NULL, min(ts), actor_session_uid FROM intruder_evidence JOIN detected USING (n)
+        WHERE proven AND (follow OR role IN ('instrument', 'attacker')) AND actor_session_uid IS NOT NULL
+            AND class_uid = 3002 AND activity_id = 1 AND status_id = 1 AND suspect_type <> 'session'
+        GROUP BY ALL
+        """,
+    )
+    picked = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
+    store.temporary(
+        "intruder_after",
+        f"""
+        SELECT *, 'after' AS origin FROM (
+            SELECT DISTINCT u.n, false AS proven, {picked} FROM proven_uses u JOIN events e
+                ON coalesce(e.account, e.actor_user_uid) = u.who AND e.src_endpoint_ip = u.address
+                AND e.ts BETWEEN u.since_ts AND u.since_ts + {FOLLOW_UP_MS}
+            UNION
+            SELECT u.n, false, {picked} FROM proven_uses u JOIN events e
+                ON e.actor_session_uid = u.session AND e.ts >= u.since_ts
+            UNION
+            SELECT d.n, false, {picked} FROM detected d JOIN session_intruders i USING (n) JOIN events e
+                ON e.actor_session_uid = d.suspect AND coalesce(e.device_uid, e.user_agent, '') = i.device
+                AND e.src_network IS NOT DISTINCT FROM i.src_network AND e.ts > d.last_ts
+            WHERE d.follow AND d.suspect_type = 'session'
+        ) later
+        ANTI JOIN intruder_evidence USING (n, source_id, line) ANTI JOIN intruder_follow USING (n, source_id, line)
+        """,
+    )

@@ -1,0 +1,48 @@
+"""What can be asked about who and what is affected."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from tocsin.detections.values import Detection, Lead
+from tocsin.events.queries import EventStore
+from tocsin.events.values import Gap, SourceRead
+from tocsin.scopes import drafting
+from tocsin.scopes.files import original_cell
+from tocsin.scopes.values import ScopeDraft
+
+__all__ = ["draft_scope", "original_cell", "summary"]
+
+
+def draft_scope(
+    store: EventStore,
+    *,
+    detections: Sequence[Detection],
+    leads: Sequence[Lead],
+    sources: Sequence[SourceRead],
+    gaps: Sequence[Gap],
+    cohorts: Sequence[str] = (),
+    known_accounts: Collection[str] | None = None,
+    accounts_staff: Collection[str] = (),
+) -> ScopeDraft:
+    """Return who and what the detections affect; leaves the tables ``scopes.commands.write_scope_files`` writes from.
+
+    ``cohorts`` are the operator's own (``platform=android,version<1.4``). ``known_accounts`` are names known to be
+    customers' accounts, ``accounts_staff`` names known not to be. Raises CohortNotUnderstood.
+    """
+    return drafting.drafted(
+        store,
+        detections=detections,
+        leads=leads,
+        sources=sources,
+        gaps=gaps,
+        named_cohorts=cohorts,
+        known_accounts=known_accounts or (),
+        staff_accounts=accounts_staff,
+    )
+
+
+def summary(draft: ScopeDraft) -> dict[str, Mapping[str, int] | Mapping[str, str]]:
+    """Return the parts ``affected`` and ``data`` of ``summary.json``; attackers are not affected."""
+    return {
+        "affected": dict(draft.counts),
+        "data": {line.data_kind: line.reach.value for line in draft.data},
+    }
