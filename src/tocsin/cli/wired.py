@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from tocsin.events.ports import Format
@@ -32,6 +33,9 @@ class Wired(Protocol):
     @property
     def formats(self) -> tuple[Format, ...]:
         """Return the formats that are recognised; ties go to the earlier one."""
+
+    def stated_formats(self, *, log_format: str | None, mapping: Path | None) -> tuple[Format, ...]:
+        """Return the formats an operator states: a web server's log_format, a mapping file; asked before the others."""
 
     def rows(self) -> AbstractContextManager[None]:
         """Return a block in which the database answers: started, migrated, and left afterwards."""

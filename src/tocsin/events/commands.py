@@ -14,8 +14,9 @@ from tocsin.events.generation import Generator
 from tocsin.events.identities import Unjoined, settle
 from tocsin.events.ports import Format
 from tocsin.events.reading import Progress, SourceReader
-from tocsin.events.sealing import InvestigationFolder, sealed_sources, write_aside
+from tocsin.events.sealing import InvestigationFolder, sealed_sources
 from tocsin.events.values import SourceRead
+from tocsin.kernel import files
 from tocsin.kernel.language import gettext as _
 
 __all__ = ["Generator", "Progress", "ReadingOptions", "Unjoined", "read_sources"]
@@ -38,10 +39,10 @@ def read_sources(
     A file that was read before, by its SHA-256 or its content, adds nothing. Returns every source the folder holds, in
     order of path, and what could not be joined to an account. Raises NothingReadable when no source has a parsed line.
     """
-    case = InvestigationFolder(folder)
-    case.drop_orphans()
+    investigation = InvestigationFolder(folder)
+    investigation.drop_orphans()
     reader = SourceReader(
-        case,
+        investigation,
         formats=formats,
         options=options,
         enrichment=Enrichment(tables=tables or {}, trusted_proxies=options.trusted_proxies),
@@ -54,10 +55,10 @@ def read_sources(
                 told(read)
     finally:
         reader.close()
-    unjoined, held = settle(case, accounts=accounts)
-    _note_repeats(case, held)
-    case.write_rejected()
-    read_all = sealed_sources(case.sources)
+    unjoined, held = settle(investigation, accounts=accounts)
+    _note_repeats(investigation, held)
+    investigation.write_rejected()
+    read_all = sealed_sources(investigation.sources)
     if not any(source.parsed for source in read_all):
         raise NothingReadable(
             _("Not one line could be read as an event."),
@@ -67,16 +68,16 @@ def read_sources(
     return read_all, unjoined
 
 
-def _note_repeats(case: InvestigationFolder, held: dict[str, int]) -> None:
-    """Say in each source's seal how many of its records another delivery had already brought.
+def _note_repeats(investigation: InvestigationFolder, held: dict[str, int]) -> None:
+    """Say in each source's seal how many of its records another source had already brought.
 
     Counted from what the segments hold against what was written, so that a kill in between cannot lose the number.
     """
-    kept = case.sealed()
-    for source in sealed_sources(case.sources):
+    kept = investigation.sealed()
+    for source in sealed_sources(investigation.sources):
         seal = kept[source.source_id]["seal"]
         assert isinstance(seal, dict)
         repeated = int(seal["written"]) - held.get(source.source_id, 0)
         if seal["content_sha256"] and seal["written"] and repeated != source.repeated:
             counted = asdict(replace(source, repeated=repeated)) | {"seal": seal}
-            write_aside(case.sources / f"{source.source_id}.json", json.dumps(counted, sort_keys=True))
+            files.write_whole(investigation.sources / f"{source.source_id}.json", json.dumps(counted, sort_keys=True))

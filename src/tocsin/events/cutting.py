@@ -252,8 +252,8 @@ class Cut:
     delimiter: str = ","
 
 
-def cut_of(head: bytes, *, whole: bool) -> Cut:
-    """Tell from the first block (``whole``: it is the entire file) how a file is to be cut."""
+def cut_of(head: bytes) -> Cut:
+    """Tell from its first block how a file is to be cut."""
     if head.startswith(b"PAR1"):
         return Cut(Shape.PARQUET)
     text = clean(head[: 4 * 1024 * 1024]).decode("utf-8", "replace")
@@ -281,9 +281,8 @@ def _csv_cut(lines: list[str]) -> Cut | None:
         header = _csv_cells(lines[0].lstrip("\ufeff"), delimiter=delimiter)
         if header is None or len(header) < 3 or lines[0].startswith("#"):
             continue
-        if not all(re.fullmatch(r"[A-Za-z_@][\w .:/()\[\]@#%-]{0,80}", cell.strip()) for cell in header):
-            if not (header[0] == "" and len(header) > 3):
-                continue
+        if not all(re.fullmatch(r"[A-Za-z_@][\w .:/()\[\]@#%-]{0,80}", cell.strip()) for cell in header[1:]):
+            continue
         if len({cell.strip() for cell in header}) != len(header):
             continue
         rows = [_csv_cells(line, delimiter=delimiter) for line in islice(lines, 1, 30)]

@@ -50,9 +50,9 @@ def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
 
 
 @lru_cache(maxsize=200_000)
-def client_of(agent: str) -> tuple[str | None, str | None, str | None]:
+def client_of(user_agent: str) -> tuple[str | None, str | None, str | None]:
     """Return (platform, app name, app version) of a user agent: ua-parser's answer, and for an app its own product token."""
-    found = ua_parser.parse(agent)
+    found = ua_parser.parse(user_agent)
     family = found.os.family.lower() if found.os else ""
     platform = _PLATFORMS.get(family)
     browser = found.user_agent
@@ -61,11 +61,11 @@ def client_of(agent: str) -> tuple[str | None, str | None, str | None]:
     if browser:
         parts = [part for part in (browser.major, browser.minor, browser.patch) if part is not None]
         version = ".".join(parts) or None
-    own = _APP_PRODUCT.match(agent)
+    own = _APP_PRODUCT.match(user_agent)
     if own and own.group(1) not in ("Mozilla", "Opera"):
         name, version = own.group(1), own.group(2)
         if platform is None:
-            lowered = agent.lower()
+            lowered = user_agent.lower()
             platform = next((word for word in ("android", "ios", "windows", "macos", "linux") if word in lowered), None)
             if platform is None and ("iphone" in lowered or "ipad" in lowered):
                 platform = "ios"
@@ -111,7 +111,7 @@ class Enrichment:
             "CREATE TEMP TABLE addresses (peer VARCHAR, forwarded VARCHAR, client VARCHAR, network VARCHAR, kind VARCHAR, "
             "asn BIGINT, country VARCHAR, latitude DOUBLE, longitude DOUBLE)"
         )
-        run("CREATE TEMP TABLE clients (agent VARCHAR, agent_platform VARCHAR, app VARCHAR, version VARCHAR)")
+        run("CREATE TEMP TABLE clients (user_agent VARCHAR, client_platform VARCHAR, app VARCHAR, version VARCHAR)")
         run("CREATE TEMP TABLE origins (version INTEGER, first UHUGEINT, last UHUGEINT, kind VARCHAR)")
         picked = "SELECT unnest($v), unnest($f)::UHUGEINT, unnest($l)::UHUGEINT, unnest($k)"
         run(f"INSERT INTO origins {picked}", dict(zip("vflk", _origins(), strict=True)))
@@ -127,8 +127,8 @@ class Enrichment:
         """Look up the addresses and user agents of a table that this connection has not met yet."""
         run = connection.execute
         names = {row[0] for row in run(f"DESCRIBE {table}").fetchall()}
-        behind = self._proxies and "x_forwarded_for" in names
-        self._forwarded = "coalesce(x_forwarded_for, '')" if behind else "''"
+        behind = self._proxies and "forwarded_for" in names
+        self._forwarded = "coalesce(forwarded_for, '')" if behind else "''"
         run(
             f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT DISTINCT src_endpoint_ip AS peer, {self._forwarded} AS forwarded "
             f"FROM {table} t WHERE src_endpoint_ip IS NOT NULL AND reason IS NULL AND NOT EXISTS "
@@ -152,11 +152,11 @@ class Enrichment:
             "ASOF LEFT JOIN asn s ON f.version = s.version AND f.number >= s.first "
             "ASOF LEFT JOIN place p ON f.version = p.version AND f.number >= p.first"
         )
-        agents = run(
+        user_agents = run(
             f"SELECT DISTINCT user_agent FROM {table} t WHERE user_agent IS NOT NULL AND reason IS NULL "
-            "AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.agent = t.user_agent)"
+            "AND NOT EXISTS (SELECT 1 FROM clients c WHERE c.user_agent = t.user_agent)"
         ).fetchall()
-        self._insert(connection, "clients", [(agent, *client_of(agent)) for (agent,) in agents])
+        self._insert(connection, "clients", [(user_agent, *client_of(user_agent)) for (user_agent,) in user_agents])
 
     def final_sql(self, table: str, *, where: str) -> str:
         """Return the SELECT that joins what was learnt to the parsed lines, in the order of the columns."""
@@ -168,7 +168,7 @@ class Enrichment:
             "src_country": "coalesce(t.src_country, a.country)",
             "src_latitude": "coalesce(t.src_latitude, a.latitude)",
             "src_longitude": "coalesce(t.src_longitude, a.longitude)",
-            "platform": "coalesce(lower(t.platform), c.agent_platform)",
+            "platform": "coalesce(lower(t.platform), c.client_platform)",
             "app_name": "coalesce(t.app_name, c.app)",
             "app_version": "coalesce(t.app_version, CASE WHEN t.app_name IS NULL OR t.app_name = c.app THEN c.version END)",
             "line": "t.line_number",
@@ -180,7 +180,7 @@ class Enrichment:
         return (
             f"SELECT {picked} FROM (SELECT *, {self._forwarded} AS forwarded_key FROM {table} WHERE {where}) t "
             "LEFT JOIN addresses a ON a.peer = t.src_endpoint_ip AND a.forwarded = t.forwarded_key "
-            "LEFT JOIN clients c ON c.agent = t.user_agent ORDER BY t.n"
+            "LEFT JOIN clients c ON c.user_agent = t.user_agent ORDER BY t.n"
         )
 
     _forwarded = "''"

@@ -131,9 +131,9 @@ def _find_repeats(connection: duckdb.DuckDBPyConnection) -> None:
         CREATE TEMP TABLE repeats AS
         SELECT filename, source_id, line FROM (
             SELECT filename, source_id, line,
-                row_number() OVER (PARTITION BY format, event_uid ORDER BY source_id, line) AS delivery
+                row_number() OVER (PARTITION BY format, event_uid ORDER BY source_id, line) AS turn
             FROM segments WHERE event_uid IS NOT NULL
-        ) deliveries WHERE delivery > 1
+        ) turns WHERE turn > 1
         """
     )
 
@@ -205,6 +205,7 @@ def _unjoined(connection: duckdb.DuckDBPyConnection, *, folder: InvestigationFol
     listed = f"SELECT * FROM unjoined ORDER BY kind, events DESC, value LIMIT {UNJOINED_MAX}"
     aside, target = folder.partial / "unjoined.csv", folder.folder / "unjoined.csv"
     run(f"COPY ({listed}) TO {quoted(str(aside))} (FORMAT csv, HEADER true)")
+    aside.chmod(0o600)
     aside.replace(target)
     counts = dict(run("SELECT kind || ':' || reason, count(*) FROM unjoined GROUP BY 1").fetchall())
     (without,) = run("SELECT count(*) FROM segments WHERE account IS NULL").fetchall()[0]

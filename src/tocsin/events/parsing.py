@@ -1,6 +1,5 @@
 """One chunk of lines, read by one format, becomes one Parquet segment and a count of what was refused."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from tocsin.events.store import quoted
 from tocsin.events.values import COLUMN_TYPES, COLUMNS, Shape
 
 # What a format may name beside the columns: it is used while reading and not kept.
-FORWARDED = "x_forwarded_for"
+FORWARDED = "forwarded_for"
 PERSON_TYPES = "['customer', 'user', 'account', 'member', 'patient', 'subscriber', 'profile']"
 
 
@@ -165,7 +164,7 @@ class Parser:
             f"COPY (SELECT {quoted(self._source.path)} AS file, n AS line, reason, masked(coalesce(line, '')) AS raw "
             f"FROM outcome WHERE reason IS NOT NULL ORDER BY n) TO {quoted(str(aside))} (FORMAT json, COMPRESSION gzip)"
         )
-        os.chmod(aside, 0o600)
+        aside.chmod(0o600)
         aside.replace(path)
 
 

@@ -18,10 +18,10 @@ from tocsin.events.dialect import ReadingOptions
 from tocsin.events.enrichment import Enrichment
 from tocsin.events.parsing import ChunkRead, Parser, SourceName
 from tocsin.events.ports import Format
-from tocsin.events.sealing import InvestigationFolder, write_aside
+from tocsin.events.sealing import InvestigationFolder
 from tocsin.events.store import quoted
 from tocsin.events.values import Sample, Shape, SourceRead
-from tocsin.kernel import clock
+from tocsin.kernel import clock, files
 
 SAMPLE_LINES = 200
 RECOGNISED_MIN = 0.5
@@ -114,31 +114,20 @@ class SourceReader:
         content = Content(_earlier_lengths(sealed))
         blocks = content.watch(stream)
         head = next(blocks, b"")
-        cut = cutting.cut_of(head, whole=len(head) < opening.BLOCK_BYTES)
-        chunks = self._chunks(path, cut=cut, blocks=chain([head], blocks), stream=stream)
+        cut = cutting.cut_of(head)
+        chunks = _chunks(path, cut=cut, blocks=chain([head], blocks), stream=stream)
         first = next(chunks, None)
         form = recognise(_sample(path, cut=cut, chunk=first), self._formats) if first else None
         reference = min(self._options.reference_at or clock.now(), clock.now())
         if self._options.reference_at is None:
             reference = min(clock.from_ms(int(path.stat().st_mtime * 1000)), reference)
+        if form is not None and form.tailor is not None and first is not None:
+            form = form.tailor(_sample(path, cut=cut, chunk=first))
         name = SourceName(source_id, shown, clock.to_ms(reference))
         work = self._folder.work_of(source_id, reading=self._reading)
         told = (lambda: progress(path, stream.consumed_bytes, path.stat().st_size)) if progress else None
         done = self._parse(chain([first] if first else [], chunks), form=form, name=name, work=work, told=told)
         return self._seal(path, name, form, done, content=content, stream=stream, sha256=sha256, work=work)
-
-    def _chunks(self, path: Path, *, cut: Cut, blocks: Iterable[bytes], stream: opening.ByteStream) -> Iterator[Chunk]:
-        if cut.shape is Shape.PARQUET:
-            for _block in blocks:  # the digest of the content wants every byte
-                pass
-            return cutting.record_chunks(_parquet_records(path))
-        if cut.shape is Shape.CSV:
-            lines = cutting.physical_lines(blocks)
-            next(lines, None)
-            return cutting.record_chunks(cutting.csv_records(lines, header=list(cut.header), delimiter=cut.delimiter))
-        if cut.document:
-            return cutting.record_chunks(_document(blocks))
-        return cutting.text_chunks(blocks, cut=lambda: stream.cut)
 
     def _parse(
         self,
@@ -165,7 +154,7 @@ class SourceReader:
             finally:
                 idle.put(parser)
             fields = {slot: getattr(read, slot) for slot in ChunkRead.__slots__}
-            write_aside(kept, json.dumps(fields))
+            files.write_whole(kept, json.dumps(fields))
             return read
 
         done: list[ChunkRead] = []
@@ -250,6 +239,29 @@ def _earlier_lengths(sealed: dict[str, dict[str, Any]]) -> dict[int, dict[str, s
         if seal["content_sha256"] and int(seal["content_bytes"]) > 0:
             lengths.setdefault(int(seal["content_bytes"]), {})[str(seal["content_sha256"])] = source_id
     return lengths
+
+
+def _chunks(path: Path, *, cut: Cut, blocks: Iterable[bytes], stream: opening.ByteStream) -> Iterator[Chunk]:
+    if cut.shape is Shape.PARQUET:
+        for _block in blocks:  # the digest of the content wants every byte
+            pass
+        return cutting.record_chunks(_parquet_records(path))
+    if cut.shape is Shape.CSV:
+        lines = cutting.physical_lines(blocks)
+        next(lines, None)
+        return cutting.record_chunks(cutting.csv_records(lines, header=list(cut.header), delimiter=cut.delimiter))
+    if cut.document:
+        return cutting.record_chunks(_document(blocks))
+    return cutting.text_chunks(blocks, cut=lambda: stream.cut)
+
+
+def sample_of(path: Path) -> Sample:
+    """Return the start of a file as recognition sees it."""
+    stream = opening.ByteStream(path)
+    blocks = iter(stream)
+    head = next(blocks, b"")
+    cut = cutting.cut_of(head)
+    return _sample(path, cut=cut, chunk=next(_chunks(path, cut=cut, blocks=chain([head], blocks), stream=stream), None))
 
 
 def _sample(path: Path, *, cut: Cut, chunk: Chunk | None) -> Sample:

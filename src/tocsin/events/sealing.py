@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.events.values import SourceRead
+from tocsin.kernel import files
 
 PARTIAL = ".partial"
 
@@ -42,7 +43,7 @@ class InvestigationFolder:
             shutil.rmtree(work)
         if not work.exists():
             work.mkdir(mode=0o700)
-            write_aside(stamp, reading)
+            files.write_whole(stamp, reading)
         for left in [*work.glob("*.aside"), *work.glob("*.lines")]:
             left.unlink()
         return work
@@ -60,7 +61,7 @@ class InvestigationFolder:
         kept = json.loads(path.read_text(encoding="utf-8"))
         kept["repeated"] = kept["parsed"]
         kept["seal"]["written"] = 0
-        write_aside(path, json.dumps(kept, sort_keys=True))
+        files.write_whole(path, json.dumps(kept, sort_keys=True))
         for segment in self.events.glob(f"{source_id}-*.parquet"):
             segment.unlink()
 
@@ -74,7 +75,7 @@ class InvestigationFolder:
         rejected = sorted(work.glob("*.rejected.gz"))
         if rejected:
             join_files(rejected, self.sources / f"{read.source_id}.rejected.gz")
-        write_aside(self.sources / f"{read.source_id}.json", json.dumps(asdict(read) | {"seal": extra}, sort_keys=True))
+        files.write_whole(self.sources / f"{read.source_id}.json", json.dumps(asdict(read) | {"seal": extra}, sort_keys=True))
         shutil.rmtree(work)
 
     def drop_orphans(self) -> None:
@@ -98,7 +99,7 @@ class InvestigationFolder:
             aside = target.with_suffix(".aside")
             with gzip.open(aside, "wb"):
                 pass
-            os.chmod(aside, 0o600)
+            aside.chmod(0o600)
             aside.replace(target)
         return target
 
@@ -122,14 +123,3 @@ def join_files(parts: Iterable[Path], target: Path) -> None:
             with part.open("rb") as handle:
                 shutil.copyfileobj(handle, joined)
     aside.replace(target)
-
-
-def write_aside(path: Path, text: str) -> None:
-    """Write a text file so that it is either whole or not there (mode 0600)."""
-    aside = path.with_name(f".{path.name}.aside")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    aside.replace(path)

@@ -101,10 +101,17 @@ class EventStore:
 
     def copy_csv(self, sql: str, path: Path, params: Parameters = None) -> None:
         """Write the answer of one SELECT as CSV with a header: aside in the scratch folder, then renamed into place."""
+        self._copy(sql, path, "FORMAT csv, HEADER true", params)
+
+    def copy_parquet(self, sql: str, path: Path, params: Parameters = None) -> None:
+        """Write the answer of one SELECT as Parquet, the same way."""
+        self._copy(sql, path, "FORMAT parquet, COMPRESSION zstd", params)
+
+    def _copy(self, sql: str, path: Path, options: str, params: Parameters) -> None:
         if self.scratch is None:
             raise QueryRefused("This store was opened for reading only", mend="Open it with a scratch folder.")
         aside = self.scratch / f".{path.name}.{os.getpid()}"
-        self._run(f"COPY ({sql}) TO {quoted(str(aside.resolve()))} (FORMAT csv, HEADER true)", params)
+        self._run(f"COPY ({sql}) TO {quoted(str(aside.resolve()))} ({options})", params)
         aside.replace(path)
 
 

@@ -1,0 +1,178 @@
+"""The arrows: how one noun becomes the next, from logs to the report."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import orjson
+
+import tocsin
+from tocsin.detections import commands as detection_commands, queries as detection_queries
+from tocsin.detections.values import Reason, Rule
+from tocsin.events import commands as event_commands, queries as event_queries
+from tocsin.events.ports import Format
+from tocsin.events.values import SourceRead
+from tocsin.kernel import clock, files, home, language
+from tocsin.kernel.language import gettext_noop
+from tocsin.reports import commands as report_commands, queries as report_queries
+from tocsin.reports.values import Investigation
+from tocsin.scopes import commands as scope_commands, queries as scope_queries
+
+PARTIAL = ".partial"
+TABLES = {
+    "asn": gettext_noop("No table of networks is installed: who runs an address is not known."),
+    "place": gettext_noop("No table of countries is installed: where an address is, is not known."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What is called while an investigation runs, so that a person sees it move."""
+
+    reading: event_commands.Progress | None = None
+    read: Callable[[SourceRead], None] | None = None
+    rule: Callable[[Rule], None] | None = None
+    step: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an investigation is asked, beside the logs themselves."""
+
+    options: event_commands.ReadingOptions = field(default_factory=event_commands.ReadingOptions)
+    accounts: Path | None = None  # account,alias,... as CSV
+    cohorts: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] | None = None  # None: the shipped ones
+    command: tuple[str, ...] = ()
+    threads: int | None = None
+
+
+def investigate(
+    paths: Sequence[str | Path],
+    *,
+    out: Path,
+    formats: Sequence[Format],
+    question: Question | None = None,
+    watching: Watching | None = None,
+) -> Investigation:
+    """Read logs into ``out`` and answer who is affected: events -> detections -> scope -> report.
+
+    Writes ``events/``, ``rejected.jsonl.gz``, ``unjoined.csv``, ``detections.jsonl``, ``affected.csv``, ``objects.csv``,
+    ``summary.json`` and ``report.html``. May be interrupted and run again: what was read is kept, nothing is doubled.
+    """
+    question, watching = question or Question(), watching or Watching()
+    started_at, began = clock.now(), monotonic()
+    tables = installed_tables()
+    key = home.installation_key("events")
+    sources, unjoined = event_commands.read_sources(
+        paths,
+        folder=out,
+        formats=formats,
+        options=replace(question.options, secret_key=key),
+        accounts=question.accounts,
+        tables=tables,
+        threads=question.threads,
+        progress=watching.reading,
+        told=watching.read,
+    )
+    rules = question.rules or detection_queries.shipped_rules()
+    with event_queries.open_events(out, scratch=out / PARTIAL, threads=question.threads) as store:
+        found = detection_queries.detect(store, rules=rules, progress=watching.rule)
+        leads = detection_queries.leads(found)
+        _say(watching, gettext_noop("Working out who is affected"))
+        gaps = event_queries.gaps(store, sources=sources)
+        scope = scope_queries.draft_scope(
+            store, detections=found, leads=leads, sources=sources, gaps=gaps, cohorts=question.cohorts
+        )
+        scope_files = scope_commands.write_scope_files(store, folder=out)
+        _say(watching, gettext_noop("Writing the report"))
+        timeline = report_queries.timeline(store, detections=found, timezone=question.options.timezone)
+    fired = {detection.rule_id for detection in found}
+    investigation = Investigation(
+        folder=out,
+        started_at=started_at,
+        finished_at=clock.now(),
+        sources=sources,
+        gaps=gaps,
+        detections=found,
+        leads=leads,
+        scope=scope,
+        timeline=timeline,
+        rules=report_queries.rule_notes(tuple(rule for rule in rules if rule.rule_id in fired)),
+        unjoined={
+            "session_without_account": unjoined.sessions_without_account,
+            "session_with_several_accounts": unjoined.sessions_with_several_accounts,
+            "alias_of_several_accounts": unjoined.aliases_of_several_accounts,
+        },
+        enrichment_notes=tuple(Reason(text) for name, text in TABLES.items() if name not in tables),
+        files_written=(
+            *scope_files,
+            *(out / name for name in ("detections.jsonl", "summary.json", "rejected.jsonl.gz", "unjoined.csv")),
+        ),
+        command=question.command,
+        versions={"tocsin": tocsin.__version__},
+        rules_run=len(rules),
+        timezone=question.options.timezone,
+        language=language.current(),
+        seconds=round(monotonic() - began, 2),
+    )
+    detection_commands.write_detections(found, folder=out)
+    files.write_whole(out / "summary.json", orjson.dumps(summary(investigation), option=orjson.OPT_INDENT_2))
+    report_commands.write_report(investigation, folder=out)
+    return investigation
+
+
+def installed_tables() -> dict[str, Path]:
+    """Return the address tables that were brought in, by what they say."""
+    folder = home.data_home() / "tables"
+    return {name: folder / f"{name}.parquet" for name in TABLES if (folder / f"{name}.parquet").exists()}
+
+
+def summary(investigation: Investigation) -> dict[str, Any]:
+    """Return what ``summary.json`` holds. Times are epoch milliseconds UTC where they end in ``_ts``."""
+    sources = [
+        {
+            "path": source.path,
+            "source_id": source.source_id,
+            "sha256": source.sha256,
+            "bytes": source.bytes,
+            "format": source.format,
+            "lines": source.lines,
+            "parsed": source.parsed,
+            "rejected": source.rejected,
+            "repeated": source.repeated,
+            "rejected_by_reason": source.rejected_by_reason,
+            "first_ts": source.first_ts,
+            "last_ts": source.last_ts,
+            "notes": list(source.notes),
+        }
+        for source in investigation.sources
+    ]
+    return {
+        "lines": investigation.lines,
+        "parsed": investigation.parsed,
+        "rejected": investigation.rejected,
+        "sources": sources,
+        "gaps": [
+            {
+                "source": gap.source,
+                "first_ts": gap.first_ts,
+                "last_ts": gap.last_ts,
+                "usual_per_hour": gap.usual_per_hour,
+            }
+            for gap in investigation.gaps
+        ],
+        "detections": dict(sorted(Counter(each.kind.value for each in investigation.detections).items())),
+        **scope_queries.summary(investigation.scope),
+        "unjoined": investigation.unjoined,
+        "answer": report_queries.answer(investigation).text,
+        "seconds": investigation.seconds,
+    }
+
+
+def _say(watching: Watching, text: str) -> None:
+    if watching.step is not None:
+        watching.step(text)
