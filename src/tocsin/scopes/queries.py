@@ -7,9 +7,21 @@ from tocsin.events.queries import EventStore
 from tocsin.events.values import Gap, SourceRead
 from tocsin.scopes import drafting
 from tocsin.scopes.files import original_cell
+from tocsin.scopes.revisions import affected_rows, claims_waiting, difference, exclusions, revision, revisions, why
 from tocsin.scopes.values import ScopeDraft
 
-__all__ = ["draft_scope", "original_cell", "summary"]
+__all__ = [
+    "affected_rows",
+    "claims_waiting",
+    "difference",
+    "draft_scope",
+    "exclusions",
+    "original_cell",
+    "revision",
+    "revisions",
+    "summary",
+    "why",
+]
 
 
 def draft_scope(

@@ -1,0 +1,19 @@
+"""What can go wrong with incidents, in words an operator understands."""
+
+from tocsin.kernel.errors import TocsinError
+
+
+class NoSuchIncident(TocsinError):
+    """No incident has this number."""
+
+
+class LeadHasIncident(TocsinError):
+    """An open incident stands on one of these leads already."""
+
+
+class IncidentClosed(TocsinError):
+    """The incident is closed; nothing more is added to it."""
+
+
+class FactNotPossible(TocsinError):
+    """A fact that cannot be: in the future, or without its words."""

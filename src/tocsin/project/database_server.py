@@ -1,0 +1,207 @@
+"""The private PostgreSQL: made once, started by the first command that needs rows, stopped by the last one."""
+
+import fcntl
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tocsin.kernel.language import gettext as _
+from tocsin.project import database_place
+from tocsin.project.database_place import Place
+from tocsin.project.errors import DatabaseUnavailable
+
+ROLE = "tocsin"
+DATABASE = "tocsin"
+_IDENT_MAP = "tocsin"
+FIRST_WORD_SECONDS = 5  # a start that takes longer is explained
+NEXT_WORD_SECONDS = 30
+START_SECONDS_MAX = 3600  # replaying what a killed server left can take minutes
+POLL_SECONDS = 0.2
+_ACCEPTING, _NO_ANSWER = 0, 2  # exit codes of pg_isready; 1 is rejecting: starting up or shutting down
+_NO_SUCH_PROCESS = 2**31 - 1  # above every process number Linux and macOS give out
+
+
+@contextmanager
+def running(place: Place) -> Iterator[None]:
+    """Keep the server running for the length of a block; it is reached by the socket in ``place.socket_folder``.
+
+    Each user of the server holds a shared lock on ``holders.lock``; the operating system drops it however a process
+    ends. Whoever leaves and gets that lock alone was the last, and stops the server. Starting and stopping happen under
+    ``starting.lock``, so two commands that start at once find one server.
+    """
+    holders, starting = place.base / "holders.lock", place.base / "starting.lock"
+    with _locked(holders, fcntl.LOCK_SH) as holding:
+        try:
+            with _locked(starting, fcntl.LOCK_EX):
+                _write_access_rules(place)
+                if not place.data.exists():
+                    _make_cluster(place)
+                _start(place)
+            yield
+        finally:
+            with _locked(starting, fcntl.LOCK_EX):
+                fcntl.flock(holding, fcntl.LOCK_UN)
+                if _nobody_holds(holders):
+                    _stop(place)
+
+
+@contextmanager
+def _locked(path: Path, kind: int) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _nobody_holds(path: Path) -> bool:
+    try:
+        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            return True
+    except BlockingIOError:
+        return False
+
+
+def _write_access_rules(place: Place) -> None:
+    """Say who may enter: over the socket only, only whom the operating system says to be us or the server's user."""
+    names = sorted({place.runner.name, database_place.user_name()})
+    hba = f"local all all peer map={_IDENT_MAP}\n"
+    ident = "".join(f'{_IDENT_MAP} "{name}" {ROLE}\n' for name in names)
+    for name, text in (("pg_hba.conf", hba), ("pg_ident.conf", ident)):
+        path = place.base / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            aside = path.with_name(f".{name}.{secrets.token_hex(8)}")
+            aside.write_text(text, encoding="utf-8")
+            aside.chmod(0o644)  # the server's user reads it; the folder keeps everybody else's hands off
+            aside.rename(path)
+
+
+def _make_cluster(place: Place) -> None:
+    """Run initdb into a folder aside and rename it into place: a half-made cluster is never used."""
+    for left_over in place.data.parent.glob("making-*"):
+        shutil.rmtree(left_over)
+    _say(_("Making the private database (once, a few seconds)."))
+    aside = place.data.parent / f"making-{secrets.token_hex(8)}"
+    made = place.run(
+        "initdb", "--pgdata", aside, "--username", ROLE, "--encoding", "UTF8", "--locale-provider", "builtin",
+        "--builtin-locale", "C.UTF-8", "--locale", "C", "--auth-local", "peer", "--auth-host", "reject",
+    )  # fmt: skip
+    if made.returncode != 0:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise DatabaseUnavailable(
+            _("The private database could not be made: {error}").format(error=made.stderr.strip()[-500:]),
+            where=place.base,
+            mend=_("Mend what it says (often a full disk), then try again."),
+        )
+    aside.rename(place.data)
+
+
+def _start(place: Place) -> None:
+    """Start the server unless it runs, and wait until it answers; a recovery that takes minutes is said on stderr."""
+    if _process_lives(place):
+        if not _is_postgres(place):
+            _forget_dead_server(place)
+        elif _answers(place):
+            return
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(place.socket_folder),
+        "unix_socket_permissions": "0700",
+        "hba_file": str(place.base / "pg_hba.conf"),
+        "ident_file": str(place.base / "pg_ident.conf"),
+        "max_connections": "50",
+        "shared_buffers": "64MB",
+        "timezone": "UTC",
+    }
+    options = " ".join(shlex.quote(f"--{name}={value}") for name, value in settings.items())
+    if place.log.exists() and place.log.stat().st_size > 1_000_000:
+        place.log.rename(place.log.with_suffix(".log.1"))
+    arguments = ("start", "--pgdata", place.data, "--log", place.log, "--options", options, "-w")
+    starting = place.process("pg_ctl", *arguments, "-t", str(START_SECONDS_MAX))
+    if _wait(starting) != 0:
+        raise _not_started(place)
+
+
+def _process_lives(place: Place) -> bool:
+    return place.run("pg_ctl", "status", "--pgdata", place.data).returncode == 0
+
+
+def _answers(place: Place) -> bool:
+    """Wait for a server that a killed command left starting, recovering or stopping; whether it answers in the end."""
+    began, next_word = time.monotonic(), FIRST_WORD_SECONDS
+    while (state := place.run("pg_isready", "--host", place.socket_folder).returncode) != _ACCEPTING:
+        if state == _NO_ANSWER and not _process_lives(place):
+            return False
+        waited = round(time.monotonic() - began)
+        if waited > START_SECONDS_MAX:
+            raise _not_started(place)
+        if waited >= next_word:
+            next_word = waited + NEXT_WORD_SECONDS
+            _say_waiting(waited)
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _wait(starting: subprocess.Popen[str]) -> int:
+    seconds, next_word = 0, FIRST_WORD_SECONDS
+    while True:
+        try:
+            return starting.wait(timeout=next_word)
+        except subprocess.TimeoutExpired:
+            seconds, next_word = seconds + next_word, NEXT_WORD_SECONDS
+            _say_waiting(seconds)
+
+
+def _say_waiting(seconds: int) -> None:
+    words = _("The private database is putting itself in order after an interruption; waiting, {seconds} s so far.")
+    _say(words.format(seconds=seconds))
+
+
+def _not_started(place: Place) -> DatabaseUnavailable:
+    last = place.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:] if place.log.exists() else []
+    return DatabaseUnavailable(
+        _("The private database did not start: {lines}").format(lines=" / ".join(last)),
+        where=place.log,
+        mend=_("Mend what its last lines say, then try again; nothing in it was changed."),
+    )
+
+
+def _is_postgres(place: Place) -> bool:
+    """Whether the process named in ``postmaster.pid`` is a PostgreSQL; after a restart it may be anything."""
+    number = int((place.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+    if Path("/proc/self/comm").exists():
+        name = Path(f"/proc/{number}/comm")
+        return name.exists() and "postgres" in name.read_text(encoding="utf-8", errors="replace")
+    named = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(number)], capture_output=True, text=True, check=False)
+    return "postgres" in named.stdout
+
+
+def _forget_dead_server(place: Place) -> None:
+    """Put an impossible process number in ``postmaster.pid``, whose number now belongs to a stranger.
+
+    PostgreSQL would refuse to start beside it. Its other guard, the shared memory named in the same file, stays.
+    """
+    path = place.data / "postmaster.pid"
+    _number, rest = path.read_text(encoding="utf-8").split("\n", 1)
+    replaced = f"{_NO_SUCH_PROCESS}\n{rest}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(replaced)
+
+
+def _stop(place: Place) -> None:
+    """Stop the server, ending what is left of it quickly and cleanly; one that is already gone is fine."""
+    place.run("pg_ctl", "stop", "--pgdata", place.data, "--mode", "fast", "-w", "-t", "60")
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,27 @@
+"""What can go wrong with the operator's people and their keys."""
+
+from tocsin.kernel.errors import TocsinError
+
+
+class NameTaken(TocsinError):
+    """Somebody of this name is enrolled already."""
+
+
+class KeyTaken(TocsinError):
+    """This key is enrolled to somebody already."""
+
+
+class NotEnrolled(TocsinError):
+    """Nobody of this name is enrolled, or their key was revoked."""
+
+
+class KeyUnusable(TocsinError):
+    """A key file cannot be read, opened or written."""
+
+
+class AgentUnusable(TocsinError):
+    """The ssh-agent does not answer, or does not hold the key."""
+
+
+class SignatureNeeded(TocsinError):
+    """This act counts only when it is signed with an enrolled key."""
