@@ -13,7 +13,7 @@ from tocsin.rehearsals.traffic import Slice
 _ISO = "strftime(make_timestamp_ms(ts), '%Y-%m-%dT%H:%M:%S.%gZ')"
 _CLF = "strftime(make_timestamp_ms(ts), '%d/%b/%Y:%H:%M:%S +0000')"
 # A slice is the unit of memory: about this many lines are held at once.
-_LINES_PER_SLICE = 1_500_000
+_LINES_PER_SLICE = 500_000
 PLANTED = {"api": traffic.API, "auth": traffic.AUTH, "web": traffic.WEB, "staff_events": workplace.STAFF}
 
 
@@ -82,6 +82,6 @@ def _json(stamp: str, columns: dict[str, str], table: str, condition: str) -> st
 def _combined(condition: str) -> str:
     """nginx's ``combined``: address, two dashes, stamp, request, status, bytes, referrer, user agent."""
     return (
-        f"SELECT ip || ' - - [' || {_CLF} || '] \"' || method || ' ' || path || ' HTTP/1.1\" ' || status || ' ' || bytes "
-        f"|| ' \"' || referrer || '\" \"' || ua || '\"' FROM (SELECT * FROM web WHERE {condition} ORDER BY ts)"
+        f"SELECT ip || ' - - [' || {_CLF} || '] \"' || method || ' ' || path || ' HTTP/1.1\" ' || status || ' ' "
+        f"|| bytes || ' \"' || referrer || '\" \"' || ua || '\"' FROM (SELECT * FROM web WHERE {condition} ORDER BY ts)"
     )

@@ -7,8 +7,8 @@ from tocsin.rehearsals.values import Planted, PlantedAttack, PlantedObject, Scen
 
 _SCRAPERS = {
     "j": "BIGINT", "account": "VARCHAR", "ips": "VARCHAR[]", "start_ts": "BIGINT", "step_ms": "BIGINT",
-    "calls": "BIGINT", "first_track": "BIGINT", "ua": "VARCHAR", "platform": "VARCHAR", "app_version": "VARCHAR", "opened": "BOOLEAN",
-    "fast": "BOOLEAN",
+    "calls": "BIGINT", "first_track": "BIGINT", "ua": "VARCHAR", "platform": "VARCHAR", "app_version": "VARCHAR",
+    "opened": "BOOLEAN", "fast": "BOOLEAN",
 }  # fmt: skip
 _ROWS_SQL = """
     SELECT *, token('scraper', j) AS session, ips[1 + (k * len(ips)) // calls] AS ip,

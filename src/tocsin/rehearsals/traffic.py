@@ -13,8 +13,8 @@ from tocsin.rehearsals.company import BUCKET_MS, Company
 
 API = {
     "ts": "BIGINT", "ip": "VARCHAR", "country": "VARCHAR", "account": "VARCHAR", "session": "VARCHAR",
-    "api_key": "VARCHAR", "method": "VARCHAR", "path": "VARCHAR", "status": "INTEGER", "bytes": "BIGINT", "ua": "VARCHAR",
-    "platform": "VARCHAR", "app_version": "VARCHAR", "ms": "INTEGER",
+    "api_key": "VARCHAR", "method": "VARCHAR", "path": "VARCHAR", "status": "INTEGER", "bytes": "BIGINT",
+    "ua": "VARCHAR", "platform": "VARCHAR", "app_version": "VARCHAR", "ms": "INTEGER",
 }  # fmt: skip
 AUTH = {
     "ts": "BIGINT", "event": "VARCHAR", "account": "VARCHAR", "login": "VARCHAR", "ip": "VARCHAR", "country": "VARCHAR",
@@ -279,15 +279,11 @@ def plant_newcomers(generator: events.Generator, firm: Company) -> int:
 
 
 def write_accounts(generator: events.Generator, firm: Company, *, path: Path) -> int:
-    """Write the customer export (account, login, email, country, plan, opened_at) that ``--accounts`` takes."""
-    opened = f"strftime(make_timestamp_ms({firm.first_ts} - 86400000 * (3 + below(a, 160, 2400))), '%Y-%m-%d')"
+    """Write the customer export that ``--accounts`` takes: account, then its login name."""
     return generator.write_csv(
         f"""
-        SELECT account_name(a) AS account, login_of(a) AS login, login_of(a) AS email, code AS country,
-            CASE WHEN rnd(a, 161) < 0.4 THEN 'premium' ELSE 'free' END AS plan, {opened} AS opened_at
-        FROM (SELECT code, unnest(range(low, low + size)) AS a FROM countries)
-        UNION ALL SELECT account, login_of(a), login_of(a), 'GB', 'free', strftime(make_timestamp_ms(ts),
-            '%Y-%m-%d') FROM newcomers
+        SELECT account_name(a) AS account, login_of(a) AS login FROM range({firm.accounts}) listed(a)
+        UNION ALL SELECT account, login_of(a) FROM newcomers
         """,
         path,
     )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-LINES_MIN = 20_000
+LINES_MIN = 50_000
 LINES_MAX = 100_000_000
 LINES_DEFAULT = 200_000
 

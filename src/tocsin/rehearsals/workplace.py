@@ -9,8 +9,8 @@ from tocsin.rehearsals.traffic import Slice
 
 STAFF = {
     "ts": "BIGINT", "staff": "VARCHAR", "event": "VARCHAR", "session": "VARCHAR", "ip": "VARCHAR",
-    "user_agent": "VARCHAR", "device": "VARCHAR", "method": "VARCHAR", "path": "VARCHAR", "status": "INTEGER", "result": "VARCHAR",
-    "reason": "VARCHAR", "factor": "VARCHAR",
+    "user_agent": "VARCHAR", "device": "VARCHAR", "method": "VARCHAR", "path": "VARCHAR", "status": "INTEGER",
+    "result": "VARCHAR", "reason": "VARCHAR", "factor": "VARCHAR",
 }  # fmt: skip
 DAYS = 2
 SHIFT_MS = 8 * 3_600_000
