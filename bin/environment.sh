@@ -86,7 +86,7 @@ build() {
             --build-constraints "$work/pins" --requirements "$work/groups" --editable "$ROOT"
     else
         # Older pips take the constraints of a build from PIP_CONSTRAINT, newer ones from PIP_BUILD_CONSTRAINT.
-        PIP_CONSTRAINT="$work/pins" PIP_BUILD_CONSTRAINT="$work/pins" "$folder/bin/python" -m pip install --quiet \
+        PIP_CONSTRAINT="$work/pins" PIP_BUILD_CONSTRAINT="$work/pins" "$folder/bin/python" -m pip install -qq \
             --disable-pip-version-check --no-compile --requirement "$work/groups" --editable "$ROOT"
     fi || { rm -rf "$work"; die "the packages could not be installed (see above); the same command tries again"; }
     rm -rf "$work"
