@@ -12,7 +12,9 @@ from tocsin.rehearsals.company import Company
 from tocsin.rehearsals.errors import FolderTaken, SizeRefused
 from tocsin.rehearsals.values import LINES_MAX, LINES_MIN, Planted, ScenarioName, Simulated, Suspect
 
-_FOLDERS = ("logs", "truth", "result")
+FINDINGS = "findings"  # where the door puts what the investigation says
+_FOLDERS = ("logs", "truth", FINDINGS)
+COMPANY_NAME = company.NAME
 
 
 def clear_folder(folder: Path) -> None:
