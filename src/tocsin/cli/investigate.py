@@ -121,7 +121,7 @@ def watched(
             question=question,
             watching=story.Watching(reading=reading, read=read, rule=lambda rule: step(rule.title), step=step),
         )
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     console.print(reports.render_terminal(reports.answer(investigation), investigation))
     return investigation
 

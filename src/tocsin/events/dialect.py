@@ -83,7 +83,8 @@ def macros(options: ReadingOptions) -> list[str]:
     zone = options.timezone.replace("'", "")
     return [
         f"SET TimeZone = '{zone}'",
-        "CREATE OR REPLACE MACRO blank(x) AS nullif(nullif(nullif(x, ''), '-'), 'null')",
+        # A macro copies its argument wherever it names it; the lambda names it once, so that nesting does not multiply.
+        "CREATE OR REPLACE MACRO blank(x) AS list_filter([x], lambda t: t <> '' AND t <> '-' AND t <> 'null')[1]",
         "CREATE OR REPLACE MACRO ms_iso(x) AS epoch_ms(try_cast(x AS TIMESTAMPTZ))",
         "CREATE OR REPLACE MACRO ms_number(x) AS CAST(CASE "
         "WHEN try_cast(x AS DOUBLE) IS NULL OR NOT isfinite(try_cast(x AS DOUBLE)) OR try_cast(x AS DOUBLE) < 1e8 THEN NULL "
