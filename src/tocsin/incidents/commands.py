@@ -8,8 +8,8 @@ from django.db import IntegrityError, connection, transaction
 
 from tocsin.incidents import queries
 from tocsin.incidents.errors import FactNotPossible, IncidentClosed, LeadHasIncident
-from tocsin.incidents.states import MOVES, IncidentState
-from tocsin.incidents.values import FactKind, Incident, NewFact, Severity
+from tocsin.incidents.states import MOVES
+from tocsin.incidents.values import FactKind, Incident, IncidentState, NewFact, Severity
 from tocsin.journal import commands as journal_commands
 from tocsin.journal.values import Author
 from tocsin.kernel import clock

@@ -2,8 +2,7 @@
 
 from django.db import models
 
-from tocsin.incidents.states import IncidentState
-from tocsin.incidents.values import FactKind, Severity, Standing
+from tocsin.incidents.values import FactKind, IncidentState, Severity, Standing
 from tocsin.kernel.ids import new_id
 
 

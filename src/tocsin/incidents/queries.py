@@ -4,8 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.incidents.errors import NoSuchIncident
-from tocsin.incidents.states import IncidentState
-from tocsin.incidents.values import Fact, FactKind, Incident, Severity, Standing
+from tocsin.incidents.values import Fact, FactKind, Incident, IncidentState, Severity, Standing
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
 

@@ -1,14 +1,6 @@
-"""The states of an incident and the moves between them."""
+"""The moves between the states of an incident."""
 
-from enum import StrEnum
-
-
-class IncidentState(StrEnum):
-    """Where an incident is."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-
+from tocsin.incidents.values import IncidentState
 
 MOVES: dict[IncidentState, frozenset[IncidentState]] = {
     IncidentState.OPEN: frozenset({IncidentState.CLOSED}),

@@ -5,7 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from tocsin.incidents.states import IncidentState
+
+class IncidentState(StrEnum):
+    """Where an incident is."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class FactKind(StrEnum):

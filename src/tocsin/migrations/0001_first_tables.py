@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                 ('assurance', models.TextField()),
                 ('frozen_at', models.DateTimeField(null=True)),
                 ('digest', models.TextField(null=True)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scope_revisions', to='tocsin.incident')),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tocsin.incident')),
             ],
         ),
         migrations.CreateModel(
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
                 ('made_at', models.DateTimeField()),
                 ('decided_at', models.DateTimeField(null=True)),
                 ('reason', models.TextField(blank=True)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scope_claims', to='tocsin.incident')),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tocsin.incident')),
             ],
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'accepted', 'rejected'])), name='scope_claim_state_known'), models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('incident', 'account'), name='scope_one_waiting_claim')],
@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
                 ('made_at', models.DateTimeField()),
                 ('by', models.TextField()),
                 ('assurance', models.TextField()),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scope_decisions', to='tocsin.incident')),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tocsin.incident')),
             ],
             options={
                 'indexes': [models.Index(fields=['incident', 'id'], name='scope_decision_incident')],

@@ -13,7 +13,7 @@ from django.db import transaction
 from tocsin.events import queries as events
 from tocsin.incidents import queries as incidents
 from tocsin.incidents.errors import IncidentClosed
-from tocsin.incidents.states import IncidentState
+from tocsin.incidents.values import IncidentState
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.kernel import clock

@@ -11,7 +11,7 @@ class ScopeRevision(models.Model):
     """One numbered answer to "who and what"; the accounts are a column file. Once frozen, a trigger holds it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="scope_revisions")
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="+")
     number = models.PositiveIntegerField()
     state = models.TextField()
     accounts_sha256 = models.TextField()
@@ -66,7 +66,7 @@ class ScopeClaim(models.Model):
     """Somebody says an account is affected."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="scope_claims")
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="+")
     account = models.TextField()
     text = models.TextField()
     state = models.TextField()
@@ -92,7 +92,7 @@ class ScopeDecision(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="scope_decisions")
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="+")
     kind = models.TextField()
     account = models.TextField()
     reason = models.TextField()
