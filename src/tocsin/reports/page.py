@@ -89,7 +89,6 @@ def _environment() -> Environment:
     environment.filters.update(
         shown=wording.visible,
         number=language.format_number,
-        reason=wording.reason,
         sentence=wording.sentence_case,
     )
     return environment

@@ -140,7 +140,7 @@ def small() -> Investigation:
 def hostile() -> Investigation:
     """A large case in which every value from a log is an attack or endless."""
     base = small()
-    names = [HOSTILE, LONG, "=cmd|'/c calc'!A1", *(f"c-{n}" for n in range(600))]
+    names = [HOSTILE, LONG, "=cmd|'/c calc'!A1", *(f"c-{n}" for n in range(206))]
     roles = (AccountRole.INSTRUMENT, AccountRole.VICTIM, AccountRole.ATTACKER)
     accounts = tuple(
         account(
@@ -158,7 +158,7 @@ def hostile() -> Investigation:
             parameters={"path": HOSTILE, "very_long_parameter_name": LONG}, reasons=(Reason("asked for {path}", {"path": HOSTILE}),),
             first_ts=DAY_START + n * HOUR // 10, last_ts=DAY_START + n * HOUR // 10 + HOUR,
         )
-        for n in range(130)
+        for n in range(103)
     )  # fmt: skip
     found = replace(
         base.scope,
@@ -167,13 +167,13 @@ def hostile() -> Investigation:
         roles={"victim": 100_000, "instrument": 58_254_911, "attacker": 201},
         objects=tuple(
             AffectedObject(HOSTILE, LONG if n % 2 else HOSTILE, HOSTILE, HOSTILE, 10**9, DAY_START, DAY_END, LONG)
-            for n in range(150)
+            for n in range(103)
         ),
         data=tuple(
             DataReach(kind, reach, 10**9, 10**9, covered=WHOLE_DAY * 9, gaps=WHOLE_DAY * 9, reason=Reason("{x}", {"x": LONG}))
             for kind, reach in ((HOSTILE, Reach.REACHED), (LONG, Reach.UNKNOWABLE), ("payment", Reach.NOT_REACHED))
         ),
-        considered=tuple(Considered("address", HOSTILE, Reason("{x}", {"x": HOSTILE})) for _ in range(140)),
+        considered=tuple(Considered("address", HOSTILE, Reason("{x}", {"x": HOSTILE})) for _ in range(103)),
         principals=(HOSTILE, LONG, "arn:aws:iam::1:role/x"),
         platforms={HOSTILE: {"sign_in_again": 9, "accounts": 9}, LONG: {"update_client": 4}, "ios": {}},
         countries={f"{chr(65 + n // 26)}{chr(65 + n % 26)}": 1 + n * n for n in range(60)},
@@ -186,7 +186,7 @@ def hostile() -> Investigation:
         sources=tuple(
             source(f"/var/log/{HOSTILE if n % 2 else LONG}", format="unknown" if n == 0 else "json", format_title=HOSTILE,
                    rejected_by_reason={HOSTILE: 5, "not JSON": 9}, notes=(HOSTILE,), first_ts=None if n == 0 else DAY_START)
-            for n in range(40)
+            for n in range(12)
         ),
         gaps=tuple(Gap(HOSTILE, DAY_START + n * HOUR, DAY_START + n * HOUR + HOUR // 2, 812.5) for n in range(12)),
         unjoined={HOSTILE: 5, "session": 1_000_000},
