@@ -110,11 +110,10 @@ def _seal(folder: Path, events: Sequence[dict[str, Any]]) -> None:
     folder.mkdir(parents=True)
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE e ({', '.join(f'{column.name} {column.type}' for column in COLUMNS)})")
-        marks = ", ".join("?" for _ in COLUMNS)
         if events:
-            connection.executemany(
-                f"INSERT INTO e VALUES ({marks})", [[event.get(column.name) for column in COLUMNS] for event in events]
-            )
+            picked = ", ".join(f"unnest(${column.name}::{column.type}[])" for column in COLUMNS)
+            columns = {column.name: [event.get(column.name) for event in events] for column in COLUMNS}
+            connection.execute(f"INSERT INTO e SELECT {picked}", columns)
         connection.execute(f"COPY e TO '{folder}/part-00001.parquet' (FORMAT parquet)")
 
 

@@ -1,18 +1,31 @@
 """What stands in affected.csv and objects.csv, and that a spreadsheet does not run it."""
 
 import csv
+import io
 import re
 from pathlib import Path
 
 import pytest
 from tests.contract.scopes.conftest import ATTACK, OFFENDER, Logs
+
 from tocsin.detections.values import AccountRole, Kind, SuspectType
 from tocsin.scopes.files import original_cell, write_scope_files
 from tocsin.scopes.queries import summary
 
 AFFECTED = "account,role,certainty,country,first_at,last_at,data,platform,client_version,reasons,detections"
 OBJECTS = "object_type,object,owner,operation,count,first_at,last_at,by"
-HOSTILE = ["=1+1", "+331234", "-2", "@SUM(A1)", "'quoted", "a,b", 'say "hi"', "  =1", "\N{FULLWIDTH EQUALS SIGN}1", "plain"]
+HOSTILE = [
+    "=1+1",
+    "+331234",
+    "-2",
+    "@SUM(A1)",
+    "'quoted",
+    "a,b",
+    'say "hi"',
+    "  =1",
+    "\N{FULLWIDTH EQUALS SIGN}1",
+    "plain",
+]
 
 
 def read_records(logs: Logs, owners: list[str]) -> None:
@@ -28,7 +41,7 @@ def written(logs: Logs, folder: Path) -> tuple[list[dict[str, str]], list[dict[s
     assert logs.store is not None
     folder.mkdir(exist_ok=True)
     paths = write_scope_files(logs.store, folder=folder)
-    affected, objects = (list(csv.DictReader(path.open(encoding="utf-8", newline=""))) for path in paths)
+    affected, objects = (list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))) for path in paths)
     return affected, objects
 
 
