@@ -84,12 +84,13 @@ def _measured(measures: tuple[Measure, ...], *, keys: tuple[str, ...], run: str,
 
 
 def _usual_sql(rule: Rule, usual: Usual, relation: str) -> str:
-    there = [f"{rule.keys[key]} IS NOT NULL" for key in usual.by]
+    by = {key: sql or rule.keys[key] for key, sql in usual.by.items()}
+    there = [f"{sql} IS NOT NULL" for sql in by.values()]
     rows = [f"{measure.row} AS r{number}" for number, measure in enumerate(usual.measures) if measure.row]
-    columns = [*_aliased({key: rule.keys[key] for key in usual.by}), *(rows or ["1 AS one"])]
+    columns = [*_aliased(by), *(rows or ["1 AS one"])]
     events = f"SELECT {', '.join(columns)} FROM {relation} WHERE {' AND '.join([usual.condition, *there])}"
-    picked = ", ".join([*usual.by, *_aggregates(usual.measures)])
-    return f"SELECT {picked} FROM ({events}) AS population" + (f" GROUP BY {', '.join(usual.by)}" if usual.by else "")
+    picked = ", ".join([*by, *_aggregates(usual.measures)])
+    return f"SELECT {picked} FROM ({events}) AS population" + (f" GROUP BY {', '.join(by)}" if by else "")
 
 
 def _compared(rule: Rule) -> str:

@@ -1,7 +1,7 @@
 """The small arithmetic of ``having``, ``when`` and ``fields``: to SQL, and to a value in Python.
 
-Grammar (Python's own, a subset): numbers, 'texts', names, ``+ - * /``, comparisons, ``in (..)``, ``and or not``, and the
-functions below. Division is in DOUBLE and gives null for a zero divisor. Null (a measure that does not exist) makes a
+Grammar (Python's own, a subset): numbers, 'texts', names, ``+ - * / //``, comparisons, ``in (..)``, ``and or not``, and the
+functions below; ``holds(x)`` is 1 when x is true and else 0. Division is in DOUBLE and gives null for a zero divisor. Null (a measure that does not exist) makes a
 comparison false.
 """
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 Value = str | int | float | bool | None
 
-_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//"}
 _COMPARISON: dict[type[ast.cmpop], str] = {
     ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=", ast.NotEq: "<>",
 }
-_FUNCTIONS = {"coalesce": 2, "least": 2, "greatest": 2, "abs": 1, "ln": 1, "missing": 1, "lower": 1}
+_FUNCTIONS = {"coalesce": 2, "least": 2, "greatest": 2, "abs": 1, "ln": 1, "missing": 1, "lower": 1, "holds": 1}
 
 
 class ExpressionRefused(ValueError):
@@ -126,6 +126,8 @@ def _sql(node: ast.expr, names: Mapping[str, str]) -> str:
             return "(" + " AND ".join(_compare_sql(a, op, b, below) for a, op, b in pairs) + ")"
         case ast.Call(func=ast.Name(id="missing"), args=[argument]):
             return f"({below(argument)} IS NULL)"
+        case ast.Call(func=ast.Name(id="holds"), args=[argument]):
+            return f"(CASE WHEN {below(argument)} THEN 1 ELSE 0 END)"
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return f"{name}(" + ", ".join(below(argument) for argument in arguments) + ")"
     raise ExpressionRefused(f"not allowed here: {ast.unparse(node)}")
@@ -168,7 +170,7 @@ def _number(value: Value) -> int | float | None:
 
 
 def _arithmetic(op: ast.operator, left: int | float | None, right: int | float | None) -> int | float | None:
-    if left is None or right is None or (isinstance(op, ast.Div) and right == 0):
+    if left is None or right is None or (isinstance(op, ast.Div | ast.FloorDiv) and right == 0):
         return None
     match op:
         case ast.Add():
@@ -177,6 +179,8 @@ def _arithmetic(op: ast.operator, left: int | float | None, right: int | float |
             return left - right
         case ast.Mult():
             return left * right
+        case ast.FloorDiv():
+            return left // right
     return left / right
 
 
@@ -198,6 +202,8 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, values: Mapping[str
 def _call(name: str, values: list[Value]) -> Value:
     if name == "missing":
         return values[0] is None
+    if name == "holds":
+        return 1 if values[0] else 0
     if name == "coalesce":
         return next((value for value in values if value is not None), None)
     if name == "lower":

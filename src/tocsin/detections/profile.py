@@ -110,10 +110,14 @@ def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...]) -
     block = names.mapping(value, *place, allowed={"of", "by", "measures"}, needed={"of", "measures"})
     if block["of"] not in names.selections:
         raise names.refuse(f"There is no selection {block['of']}", *place, "of", mend="Name one of the blocks under detection.")
-    by = tuple(names.texts(block.get("by", []), *place, "by"))
-    for key in by:
+    asked = block.get("by", [])
+    if not isinstance(asked, dict):
+        asked = dict.fromkeys(names.texts(asked, *place, "by"))
+    by = {}
+    for key, column in asked.items():
         if key not in keys:
             raise names.refuse(f"{key} is not in group-by", *place, "by")
+        by[key] = names.event_sql(column, *place, "by", key, in_rows=False) if column is not None else ""
     # A population is read straight from the events, so selections are written out instead of named.
     inner = Vocabulary(names.document, names.selections, dict(names.parameters), dict(names.fields), taken=names.taken)
     measures = []

@@ -147,11 +147,14 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """What is usual, measured over all events under ``condition``, beside the episode: joined by the keys ``by``."""
+    """What is usual, measured over all events under ``condition``, beside the episode: joined by the keys ``by``.
+
+    ``by`` maps a key of the rule to the SQL that finds the same name in these events.
+    """
 
     name: str
     condition: str
-    by: tuple[str, ...]
+    by: Mapping[str, str]
     measures: tuple[Measure, ...]
 
 
