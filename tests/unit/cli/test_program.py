@@ -1,0 +1,100 @@
+"""The command line itself: lazy, teaching, and clear about what is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from tocsin import __version__
+from tocsin.cli import program
+from tocsin.kernel.errors import TocsinError
+from tocsin.project import main
+
+HEAVY = {"duckdb", "django", "psycopg", "sigma", "jinja2", "cryptography", "tocsin.integrations.nginx"}
+
+
+def nothing():
+    raise AssertionError("the wiring must not be built for this")
+
+
+def test_help_teaches_and_names_every_command(capsys):
+    assert program.run(["--help"], build=nothing) == 0
+    shown = capsys.readouterr().out
+    assert "tocsin demo" in shown
+    assert [entry.name for entry in program.COMMANDS if f"\n  {entry.name} " not in shown] == []
+    assert not any(line != line.rstrip() for line in shown.splitlines())
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys; from tocsin.project import main; main.run(['--help']); print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert HEAVY & set(printed.splitlines()[-1].split()) == set()
+
+
+def test_help_is_french_when_asked(capsys, monkeypatch):
+    monkeypatch.setenv("TOCSIN_LANG", "fr")
+    program.run(["--help"], build=nothing)
+    assert "Pour commencer" in capsys.readouterr().out
+
+
+def test_the_version_is_said(capsys):
+    assert program.run(["--version"], build=nothing) == 0
+    assert capsys.readouterr().out == f"tocsin {__version__}\n"
+
+
+@pytest.mark.parametrize(("arguments", "said"), [(["demmo"], "Did you mean 'demo'?"), (["--nope"], "No such option")])
+def test_a_slip_of_the_pen_is_a_usage_error(capsys, arguments, said):
+    assert program.run(arguments, build=lambda: None) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_every_command_of_the_table_can_be_loaded():
+    for entry in program.COMMANDS:
+        assert isinstance(program.loaded(entry), click.Command), entry.name
+
+
+def test_a_command_that_is_not_installed_says_how_to_mend_it():
+    with pytest.raises(TocsinError, match="not part of this installation") as caught:
+        program.loaded(program.Entry("absent", "absent", "", ""))
+    assert "doctor" in caught.value.mend
+
+
+def command_that(act):
+    @click.command("act")
+    def acting():
+        return act()
+
+    return acting
+
+
+def fail():
+    raise TocsinError("The file \x1b[2J is not readable.", where="logs/x", mend="Look at its owner.")
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "said"),
+    [
+        (lambda: 10, 10, ""),
+        (lambda: None, 0, ""),
+        (fail, 2, "logs/x: The file \\x1b[2J is not readable.\nLook at its owner."),
+        (interrupt, 130, "run the same command to go on"),
+        (lambda: click.get_current_context().exit(7), 7, ""),
+        (lambda: click.get_current_context().fail("no"), 2, "no"),
+    ],
+)
+def test_how_a_command_ends_is_the_exit_code_and_is_said(capsys, monkeypatch, act, code, said):
+    monkeypatch.setattr(program, "loaded", lambda entry: command_that(act))
+    assert main.run(["doctor"]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    line = f"{sys.executable} -c 'import sys; from tocsin.project.main import main; sys.argv[1:] = [\"--help\"]; main()' | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False, cwd=Path("/"))
+    assert done.stderr == ""
