@@ -174,7 +174,7 @@ def _auth(generator: events.Generator) -> None:
                 NOT logs_in AND platform = 'web' AND rnd(s, 72) < 0.015 AS gives_up
             FROM sessions
         ), wrong_tries AS (
-            SELECT *, unnest(range(CASE WHEN gives_up THEN 3 + below(s, 73, 5) ELSE wrong END)) AS k FROM tries
+            SELECT *, unnest(range(CASE WHEN gives_up THEN 3 + below(s, 73, 3) ELSE wrong END)) AS k FROM tries
         )
         SELECT ts - 4000 - 17000 * (k + 1) + below(s * 64 + k, 74, 9000) AS ts, 'login' AS event,
             CASE WHEN rnd(s * 64 + k, 75) < 0.1 THEN NULL ELSE account_name(a) END AS account,
