@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tocsin.events.ports import Format
 from tocsin.events.values import Sample, Shape
 from tocsin.integrations.expressions import first
-from tocsin.integrations.recognition import records_where, value_at
+from tocsin.integrations.recognition import records_where
 
 _SIGN_IN: dict[str, object] = {
     "id": "VARCHAR",
@@ -46,11 +46,11 @@ _AUDIT: dict[str, object] = {
 }
 _OUTER: dict[str, object] = {
     "time": "VARCHAR",
+    "category": "VARCHAR",
     "resultType": "VARCHAR",
     "resultDescription": "VARCHAR",
     "operationName": "VARCHAR",
     "callerIpAddress": "VARCHAR",
-    "correlationId": "VARCHAR",
 }
 
 
@@ -124,26 +124,38 @@ def _audit(at: str, *, moment: str, address: str, operation: str) -> dict[str, s
     }
 
 
-def _holding(inside: str, *needs: str, unless: str = "-") -> Callable[[Sample], float]:
-    """Recognise records whose object at ``inside`` (or the record itself) has the keys ``needs`` and not ``unless``."""
-
-    def holds(record: dict[str, object]) -> bool:
-        inner = value_at(record, inside) if inside else record
-        return isinstance(inner, dict) and all(key in inner for key in needs) and unless not in inner
-
-    return lambda sample: 0.94 * records_where(sample, holds)
+def _holding(*needs: str) -> Callable[[Sample], float]:
+    """Recognise records that have all the keys, be they null."""
+    return lambda sample: 0.94 * records_where(sample, lambda record: all(key in record for key in needs))
 
 
-def _monitor_sign_in(sample: Sample) -> float:
+def _from_monitor(sample: Sample) -> float:
     return 0.95 * records_where(
         sample,
         lambda record: (
-            str(record.get("category", "")).endswith("SignInLogs")
-            and isinstance(record.get("properties"), dict)
-            and "operationName" in record
+            isinstance(record.get("properties"), dict)
+            and str(record.get("category", "")) in _CATEGORIES
+            and any(key in record for key in ("operationName", "operationname", "tenantId", "tenantid"))
         ),
     )
 
+
+_CATEGORIES = ("SignInLogs", "NonInteractiveUserSignInLogs", "ServicePrincipalSignInLogs", "ManagedIdentitySignInLogs",
+               "ADFSSignInLogs", "MicrosoftServicePrincipalSignInLogs", "AuditLogs")  # fmt: skip
+_P = 'r."properties"'
+_MONITOR_SIGN_IN = _sign_in(
+    _P,
+    code=first(f'{_P}."status"."errorCode"', 'r."resultType"'),
+    moment=f'coalesce(ms_any({_P}."createdDateTime"), ms_any(r."time"))',
+    address=f'coalesce(ip_of({_P}."ipAddress"), ip_of(r."callerIpAddress"))',
+)
+_MONITOR_AUDIT = _audit(
+    _P,
+    moment=f'coalesce(ms_any({_P}."activityDateTime"), ms_any(r."time"))',
+    address=f'coalesce(ip_of({_P}."initiatedBy"."user"."ipAddress"), ip_of(r."callerIpAddress"))',
+    operation=f'coalesce({_P}."activityDisplayName", r."operationName")',
+)
+_IS_AUDIT = "r.\"category\" = 'AuditLogs'"
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -154,20 +166,7 @@ FORMATS: tuple[Format, ...] = (
         columns=_sign_in(
             "r", code='blank(r."status"."errorCode")', moment='ms_any(r."createdDateTime")', address='ip_of(r."ipAddress")'
         ),
-        recognise=_holding("", "createdDateTime", "userPrincipalName", "appDisplayName", "status"),
-    ),
-    Format(
-        key="entra_signin_monitor",
-        title="Entra ID sign-in log, from Azure Monitor",
-        shape=Shape.JSON,
-        fields={**_OUTER, "properties": _SIGN_IN},
-        columns=_sign_in(
-            'r."properties"',
-            code=first('r."properties"."status"."errorCode"', 'r."resultType"'),
-            moment='coalesce(ms_any(r."properties"."createdDateTime"), ms_any(r."time"))',
-            address='coalesce(ip_of(r."properties"."ipAddress"), ip_of(r."callerIpAddress"))',
-        ),
-        recognise=_monitor_sign_in,
+        recognise=_holding("createdDateTime", "userPrincipalName", "appDisplayName", "status"),
     ),
     Format(
         key="entra_audit",
@@ -180,19 +179,18 @@ FORMATS: tuple[Format, ...] = (
             address='ip_of(r."initiatedBy"."user"."ipAddress")',
             operation='r."activityDisplayName"',
         ),
-        recognise=_holding("", "activityDateTime", "activityDisplayName", "initiatedBy"),
+        recognise=_holding("activityDateTime", "activityDisplayName", "initiatedBy"),
     ),
     Format(
-        key="entra_audit_monitor",
-        title="Entra ID directory audit log, from Azure Monitor",
+        key="entra_monitor",
+        title="Entra ID sign-in and audit logs, from Azure Monitor",
         shape=Shape.JSON,
-        fields={**_OUTER, "properties": _AUDIT},
-        columns=_audit(
-            'r."properties"',
-            moment='coalesce(ms_any(r."properties"."activityDateTime"), ms_any(r."time"))',
-            address='coalesce(ip_of(r."properties"."initiatedBy"."user"."ipAddress"), ip_of(r."callerIpAddress"))',
-            operation='coalesce(r."properties"."activityDisplayName", r."operationName")',
-        ),
-        recognise=_holding("properties", "initiatedBy", "loggedByService"),
+        fields={**_OUTER, "properties": {**_SIGN_IN, **_AUDIT}},
+        columns={
+            column: f"CASE WHEN {_IS_AUDIT} THEN {_MONITOR_AUDIT.get(column, 'NULL')} "
+            f"ELSE {_MONITOR_SIGN_IN.get(column, 'NULL')} END"
+            for column in dict.fromkeys((*_MONITOR_SIGN_IN, *_MONITOR_AUDIT))
+        },
+        recognise=_from_monitor,
     ),
 )

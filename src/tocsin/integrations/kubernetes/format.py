@@ -65,6 +65,6 @@ FORMATS: tuple[Format, ...] = (
             "object_owner": "NULL",
             "data_category": f"CASE {_OBJECT}.\"resource\" WHEN 'secrets' THEN 'credentials' WHEN 'configmaps' THEN 'internal' END",
         },
-        recognise=by_keys(("auditID", "requestURI"), ("auditID", "stage", "verb")),
+        recognise=by_keys(("auditID", "requestURI"), ("auditID", "stage", "verb"), ("verb", "objectRef.resource")),
     ),
 )

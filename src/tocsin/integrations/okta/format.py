@@ -5,7 +5,11 @@ from tocsin.events.values import Shape
 from tocsin.integrations.expressions import first, one_of
 from tocsin.integrations.recognition import by_keys
 
-_TYPE = 'r."eventType"'
+# Data lakes lower the case of the outermost keys; then the second spelling is read.
+_TYPE = """coalesce(r."eventType", js(j, '$.eventtype'))"""
+_SESSION = """coalesce(r."authenticationContext"."externalSessionId", js(j, '$.authenticationcontext.externalSessionId'))"""
+_DEBUG = """coalesce(r."debugContext"."debugData", json_extract(j, '$.debugcontext.debugData'))"""
+_AS_NUMBER = """coalesce(r."securityContext"."asNumber", try_cast(js(j, '$.securitycontext.asNumber') AS BIGINT))"""
 _SIGN_IN = ("user.session.start", "user.authentication.auth_via_mfa", "user.authentication.sso",
             "user.authentication.verify", "user.authentication.auth_via_social", "user.authentication.auth_via_IDP",
             "user.authentication.auth_via_AD_agent", "user.authentication.auth_via_LDAP_agent",
@@ -80,20 +84,24 @@ FORMATS: tuple[Format, ...] = (
             "THEN 'service' ELSE 'staff' END",
             "actor_user_uid": 'blank(r."actor"."id")',
             "actor_user_name": first('r."actor"."alternateId"', 'r."actor"."displayName"'),
-            "actor_session_uid": "secret(nullif(r.\"authenticationContext\".\"externalSessionId\", 'unknown'))",
+            "actor_session_uid": f"secret(nullif({_SESSION}, 'unknown'))",
             "target_account": f"nullif({_TARGET_USER}, r.\"actor\".\"id\")",
             "src_endpoint_ip": """coalesce(ip_of(r."client"."ipAddress"), ip_of(js(r."request"."ipChain", '$[0].ip')))""",
-            "src_asn": 'r."securityContext"."asNumber"',
+            "src_asn": _AS_NUMBER,
             "src_latitude": 'r."client"."geographicalContext"."geolocation"."lat"',
             "src_longitude": 'r."client"."geographicalContext"."geolocation"."lon"',
             "user_agent": 'blank(r."client"."userAgent"."rawUserAgent")',
-            "device_uid": """blank(js(r."debugContext"."debugData", '$.deviceFingerprint'))""",
+            "device_uid": f"blank(js({_DEBUG}, '$.deviceFingerprint'))",
             "object_type": f"CASE WHEN {_IS_USER_CHANGE} OR {_OTHER_TARGET} IS NULL THEN "
             f"CASE WHEN {_TARGET_USER} IS NOT NULL THEN 'staff_account' END "
             f"ELSE lower(js({_OTHER_TARGET}, '$.type')) END",
             "object_id": f"CASE WHEN {_IS_USER_CHANGE} THEN {_TARGET_USER} "
             f"ELSE coalesce(js({_OTHER_TARGET}, '$.id'), {_TARGET_USER}) END",
         },
-        recognise=by_keys(("eventType", "published", "actor"), ("eventType", "legacyEventType", "actor")),
+        recognise=by_keys(
+            ("eventType", "published", "actor"),
+            ("eventType", "legacyEventType", "actor"),
+            ("eventtype", "published", "actor"),
+        ),
     ),
 )

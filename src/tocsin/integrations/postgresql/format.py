@@ -13,7 +13,7 @@ _LEVELS = "LOG|FATAL|ERROR|WARNING|PANIC|NOTICE|INFO|DEBUG[1-5]?|STATEMENT|DETAI
 _STDERR = (
     f"^{CONTAINER_PREFIX}"
     r"(\S* ?)(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ?([A-Z]{2,5}|[+-]\d\d(?::?\d\d)?)?([: \[].*?)"
-    rf"\b({_LEVELS}):  ?(.*)$"
+    rf"\b({_LEVELS}):  (.*)$"
 )
 _CSVLOG = (
     r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) ([A-Z]{2,5}|[+-]\d\d(?::?\d\d)?),"
