@@ -60,8 +60,8 @@ def investigate(
 ) -> Investigation:
     """Read logs into ``out`` and answer who is affected: events -> detections -> scope -> report.
 
-    Writes ``events/``, ``rejected.jsonl.gz``, ``unjoined.csv``, ``detections.jsonl``, ``affected.csv``, ``objects.csv``,
-    ``summary.json`` and ``report.html``. May be interrupted and run again: what was read is kept, nothing is doubled.
+    Writes ``events/``, ``rejected.jsonl.gz``, ``unjoined.csv``, ``detections.jsonl``, ``affected.csv``,
+    ``objects.csv``, ``summary.json`` and ``report.html``. May be interrupted and run again: what was read is kept, nothing is doubled.
     """
     question, watching = question or Question(), watching or Watching()
     started_at, began = clock.now(), monotonic()

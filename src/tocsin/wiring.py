@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from tocsin.cli.wired import RowsState
 from tocsin.events.ports import Format
@@ -43,6 +44,20 @@ class Wiring:
     formats: tuple[Format, ...]
     rows: Callable[[], AbstractContextManager[None]]
     rows_state: Callable[[], RowsState]
+
+    def stated_formats(self, *, log_format: str | None, mapping: Path | None) -> tuple[Format, ...]:
+        """Return the formats an operator states: a web server's log_format, a mapping file; asked before the others."""
+        stated: list[Format] = []
+        if log_format is not None:
+            stated.append(import_module("tocsin.integrations.web_server.log_format").from_log_format(log_format))
+        if mapping is not None:
+            stated.append(import_module("tocsin.integrations.mapping.mapping").load_mapping(mapping))
+        return tuple(stated)
+
+    def address_files(self, folder: Path, *, archives: Path | None) -> list[Path]:
+        """Bring the raw address tables into ``folder``: networks IPv4, IPv6, countries IPv4, IPv6, centres."""
+        found: list[Path] = import_module("tocsin.integrations.address_tables.packages").unpack(folder, archives=archives)
+        return found
 
 
 def build(*, rows: Callable[[], AbstractContextManager[None]], rows_state: Callable[[], RowsState]) -> Wiring:

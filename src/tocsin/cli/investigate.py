@@ -51,6 +51,7 @@ DAY_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.pass_obj
 def command(
     wired: Wired,
+    *,
     paths: tuple[str, ...],
     out: Path,
     since: str | None,

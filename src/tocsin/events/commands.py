@@ -15,11 +15,12 @@ from tocsin.events.identities import Unjoined, settle
 from tocsin.events.ports import Format
 from tocsin.events.reading import Progress, SourceReader
 from tocsin.events.sealing import InvestigationFolder, sealed_sources
+from tocsin.events.tables import keep_tables
 from tocsin.events.values import SourceRead
 from tocsin.kernel import files
 from tocsin.kernel.language import gettext as _
 
-__all__ = ["Generator", "Progress", "ReadingOptions", "Unjoined", "read_sources"]
+__all__ = ["Generator", "Progress", "ReadingOptions", "Unjoined", "keep_tables", "read_sources"]
 
 
 def read_sources(

@@ -28,7 +28,7 @@ class Coverage:
 
 
 def stream_name(path: str) -> str:
-    """Return what a family of rotated files shares: ``access.log.3.gz`` and ``access-2026-11-02.log`` are ``access.log``."""
+    """Return what rotated files share: ``access.log.3.gz`` and ``access-2026-11-02.log`` are ``access.log``."""
     name = re.sub(r"\.(?:gz|zst|zstd)$", "", PurePath(path).name)
     name = re.sub(r"[-_.]?\d{4}[-_]?\d{2}[-_]?\d{2}(?:[-_T]?\d{2}(?:[-_:]?\d{2}){0,2}Z?)?", "", name)
     return re.sub(r"[-_.]?\d+(?=\.|$)", "", name) or name

@@ -256,7 +256,7 @@ def cut_of(head: bytes) -> Cut:
     """Tell from its first block how a file is to be cut."""
     if head.startswith(b"PAR1"):
         return Cut(Shape.PARQUET)
-    text = clean(head[: 4 * 1024 * 1024]).decode("utf-8", "replace")
+    text = clean(head[: 4 * 1024 * 1024].replace(b"\r\n", b"\n")).decode("utf-8", "replace")
     lines = [line for line in text.split("\n")[:200] if line.strip()]
     if not lines:
         return Cut(Shape.TEXT)

@@ -51,7 +51,7 @@ def parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address |
 
 @lru_cache(maxsize=200_000)
 def client_of(user_agent: str) -> tuple[str | None, str | None, str | None]:
-    """Return (platform, app name, app version) of a user agent: ua-parser's answer, and for an app its own product token."""
+    """Return (platform, app name, app version) of a user agent; an app is named by its own product token."""
     found = ua_parser.parse(user_agent)
     family = found.os.family.lower() if found.os else ""
     platform = _PLATFORMS.get(family)
@@ -101,23 +101,24 @@ class Enrichment:
     """
 
     def __init__(self, *, tables: Mapping[str, Path], trusted_proxies: Iterable[str] = ()) -> None:
-        self._tables = dict(tables)
+        self.tables = dict(tables)
         self._proxies = [ipaddress.ip_network(network, strict=False) for network in trusted_proxies]
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the look-up tables in a reader's own connection."""
         run = connection.execute
         run(
-            "CREATE TEMP TABLE addresses (peer VARCHAR, forwarded VARCHAR, client VARCHAR, network VARCHAR, kind VARCHAR, "
-            "asn BIGINT, country VARCHAR, latitude DOUBLE, longitude DOUBLE)"
+            "CREATE TEMP TABLE addresses (peer VARCHAR, forwarded VARCHAR, client VARCHAR, network VARCHAR, "
+            "kind VARCHAR, asn BIGINT, country VARCHAR, latitude DOUBLE, longitude DOUBLE)"
         )
         run("CREATE TEMP TABLE clients (user_agent VARCHAR, client_platform VARCHAR, app VARCHAR, version VARCHAR)")
         run("CREATE TEMP TABLE origins (version INTEGER, first UHUGEINT, last UHUGEINT, kind VARCHAR)")
         picked = "SELECT unnest($v), unnest($f)::UHUGEINT, unnest($l)::UHUGEINT, unnest($k)"
         run(f"INSERT INTO origins {picked}", dict(zip("vflk", _origins(), strict=True)))
         for name, columns in (("asn", "NULL::BIGINT AS asn"), ("place", _NO_PLACE)):
-            empty = f"SELECT NULL::INTEGER AS version, NULL::UHUGEINT AS first, NULL::UHUGEINT AS last, {columns} WHERE false"
-            kept = self._tables.get(name)
+            bounds = "NULL::INTEGER AS version, NULL::UHUGEINT AS first, NULL::UHUGEINT AS last"
+            empty = f"SELECT {bounds}, {columns} WHERE false"
+            kept = self.tables.get(name)
             run(
                 f"CREATE TEMP TABLE {name} AS "
                 + (f"SELECT * FROM read_parquet({quoted(str(kept))})" if kept else empty)
@@ -130,8 +131,8 @@ class Enrichment:
         behind = self._proxies and "forwarded_for" in names
         self._forwarded = "coalesce(forwarded_for, '')" if behind else "''"
         run(
-            f"CREATE OR REPLACE TEMP TABLE fresh AS SELECT DISTINCT src_endpoint_ip AS peer, {self._forwarded} AS forwarded "
-            f"FROM {table} t WHERE src_endpoint_ip IS NOT NULL AND reason IS NULL AND NOT EXISTS "
+            "CREATE OR REPLACE TEMP TABLE fresh AS "
+            f"SELECT DISTINCT src_endpoint_ip AS peer, {self._forwarded} AS forwarded FROM {table} t WHERE src_endpoint_ip IS NOT NULL AND reason IS NULL AND NOT EXISTS "
             f"(SELECT 1 FROM addresses a WHERE a.peer = t.src_endpoint_ip AND a.forwarded = {self._forwarded})"
         )
         run(
@@ -170,7 +171,7 @@ class Enrichment:
             "src_longitude": "coalesce(t.src_longitude, a.longitude)",
             "platform": "coalesce(lower(t.platform), c.client_platform)",
             "app_name": "coalesce(t.app_name, c.app)",
-            "app_version": "coalesce(t.app_version, CASE WHEN t.app_name IS NULL OR t.app_name = c.app THEN c.version END)",
+            "app_version": "coalesce(t.app_version, CASE WHEN coalesce(t.app_name, c.app) = c.app THEN c.version END)",
             "line": "t.line_number",
         }
         picked = ", ".join(
@@ -200,7 +201,7 @@ class Enrichment:
     def _behind(
         self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, forwarded: str
     ) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-        """Walk X-Forwarded-For from the right past every trusted proxy; what a client wrote itself is never believed."""
+        """Walk X-Forwarded-For from the right past every trusted proxy; what a client wrote is never believed."""
         for hop in reversed(forwarded.split(",")):
             if not self._is_proxy(address):
                 break

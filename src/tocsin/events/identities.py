@@ -74,7 +74,7 @@ def account_aliases(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _learn_aliases(connection: duckdb.DuckDBPyConnection, *, accounts: Path | None) -> None:
-    """Make ``aliases`` (kind, alias, account): what the operator says, then what the logs say and nothing contradicts."""
+    """Make ``aliases`` (kind, alias, account): the operator's word, then the logs' where nothing contradicts it."""
     run = connection.execute
     run("CREATE TEMP TABLE told (alias VARCHAR, account VARCHAR)")
     if accounts is not None:

@@ -1,10 +1,10 @@
 """Files, folders and globs to streams of plain bytes, whatever they are packed in."""
 
 import codecs
-import glob
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
+from glob import iglob
 from pathlib import Path
 
 from backports import zstd
@@ -33,7 +33,7 @@ def expand(paths: Iterable[str | Path], *, without: Path | None = None) -> list[
         elif path.exists():
             named = [path]
         else:
-            named = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
+            named = sorted(Path(match) for match in iglob(str(path), recursive=True) if Path(match).is_file())
         if not named:
             raise SourceUnreadable(
                 _("Nothing is there to read."), where=path, mend=_("Check the path, the glob, or your permissions.")

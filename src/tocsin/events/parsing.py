@@ -45,8 +45,7 @@ class Parser:
         run = self._connection.execute
         run("SET threads = 1")
         run("SET enable_progress_bar = false")
-        for statement in dialect.macros(options):
-            run(statement)
+        run(dialect.macros(options))
         self._enrichment.attach(self._connection)
 
     def turn_to(self, source: "SourceName", *, form: Format | None) -> None:
@@ -106,9 +105,7 @@ class Parser:
         """Find the lines an expression breaks on by halving, refuse those, and parse the rest."""
         run = self._connection.execute
         (first, last), *_ = run("SELECT min(n), max(n) FROM lines").fetchall()
-        run(
-            f"CREATE OR REPLACE TEMP TABLE outcome AS SELECT * FROM ({sql.format(lines='(SELECT * FROM lines LIMIT 0)')})"
-        )
+        run(f"CREATE OR REPLACE TEMP TABLE outcome AS {sql.format(lines='(SELECT * FROM lines LIMIT 0)')}")
         waiting = [(first, last)]
         while waiting:
             low, high = waiting.pop()
@@ -129,9 +126,7 @@ class Parser:
             run("CREATE OR REPLACE TEMP TABLE refused (n BIGINT, reason VARCHAR, line VARCHAR)")
             columns = [list(values) for values in zip(*chunk.refused, strict=True)]
             run("INSERT INTO refused SELECT unnest($a), unnest($b), unnest($c)", dict(zip("abc", columns, strict=True)))
-            run(
-                "UPDATE outcome SET reason = refused.reason, line = refused.line FROM refused WHERE outcome.n = refused.n"
-            )
+            run("UPDATE outcome SET reason = r.reason, line = r.line FROM refused r WHERE outcome.n = r.n")
         refused = dict(
             run("SELECT reason, count(*) FROM outcome WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 1").fetchall()
         )
@@ -140,10 +135,8 @@ class Parser:
             self._enrichment.learn(self._connection, table="outcome")
             aside = folder / f"{number:05d}.parquet.aside"
             window = self._window_sql()
-            run(
-                f"COPY ({self._enrichment.final_sql('outcome', where='reason IS NULL' + window)}) TO {quoted(str(aside))} "
-                "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-            )
+            enriched = self._enrichment.final_sql("outcome", where=f"reason IS NULL{window}")
+            run(f"COPY ({enriched}) TO {quoted(str(aside))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
             aside.replace(folder / f"{number:05d}.parquet")
             parsed, written, first_ts, last_ts = run(
                 f"SELECT count(*), count(*) FILTER (true{window}), min(ts), max(ts) FROM outcome WHERE reason IS NULL"
@@ -239,7 +232,7 @@ def _with_object(inner: str, *, named: dict[str, str]) -> tuple[str, dict[str, s
 
 
 def _kept_once(name: str, sql: str) -> str:
-    """Return a stage whose columns are computed once: inlined, the expressions built on them would compute them again."""
+    """Return a stage whose columns are computed once; inlined, what is built on them would compute them again."""
     return f"WITH {name} AS MATERIALIZED ({sql}) SELECT * FROM {name}"
 
 

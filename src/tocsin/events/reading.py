@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
@@ -57,12 +57,13 @@ class Content:
         return self._digest.hexdigest()
 
 
-def reading_digest(formats: Sequence[Format], *, options: ReadingOptions) -> str:
+def reading_digest(formats: Sequence[Format], *, options: ReadingOptions, tables: Mapping[str, Path]) -> str:
     """Return a digest of everything that decides how lines become events; another digest means reading anew."""
     told = [[form.key, form.pattern, dict(form.columns), dict(form.reject)] for form in formats]
     said = [
         options.timezone, list(options.trusted_proxies), options.since_ms, options.until_ms,
         dict(options.skew_ms or {}), hashlib.sha256(options.secret_key).hexdigest(),
+        {name: opening.digest_of(path) for name, path in tables.items()},
     ]  # fmt: skip
     return hashlib.sha256(orjson.dumps([told, said], option=orjson.OPT_SORT_KEYS)).hexdigest()
 
@@ -93,7 +94,7 @@ class SourceReader:
     ) -> None:
         self._folder, self._formats, self._options = folder, formats, options
         self._parsers = [Parser(options=options, enrichment=enrichment) for _number in range(threads)]
-        self._reading = reading_digest(formats, options=options)
+        self._reading = reading_digest(formats, options=options, tables=enrichment.tables)
 
     def close(self) -> None:
         """Let go of the parsers' connections."""

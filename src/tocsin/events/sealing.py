@@ -75,7 +75,9 @@ class InvestigationFolder:
         rejected = sorted(work.glob("*.rejected.gz"))
         if rejected:
             join_files(rejected, self.sources / f"{read.source_id}.rejected.gz")
-        files.write_whole(self.sources / f"{read.source_id}.json", json.dumps(asdict(read) | {"seal": extra}, sort_keys=True))
+        files.write_whole(
+            self.sources / f"{read.source_id}.json", json.dumps(asdict(read) | {"seal": extra}, sort_keys=True)
+        )
         shutil.rmtree(work)
 
     def drop_orphans(self) -> None:
