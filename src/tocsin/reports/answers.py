@@ -1,14 +1,13 @@
 """The answer in plain words: what happened, to whom, what was not reached, what to do, and what cannot be told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tocsin.detections.values import AccountRole, Kind
-from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
 from tocsin.reports import wording
 from tocsin.reports.values import Answer, Investigation, Sentence, SentenceKind, Tone
-from tocsin.scopes.values import AffectedAccount, Certainty, DataReach, Reach, ScopeDraft
+from tocsin.scopes.values import Certainty, DataReach, Reach, ScopeDraft
 
 # Kinds of data that say something about a person; the rest is the operator's own.
 PERSONAL = frozenset(
@@ -41,6 +40,7 @@ _TRYING = frozenset(
 )
 _UNREADABLE_SHARE_MAX = 0.05  # more rejected lines than this belong in the answer, not only in the annex
 _NAMES_SHOWN_MAX = 2
+_PLATFORMS_SHOWN_MAX = 5
 Stretches = tuple[tuple[int, int], ...]
 
 
@@ -48,9 +48,11 @@ Stretches = tuple[tuple[int, int], ...]
 class Found:
     """The few numbers every sentence is made of."""
 
-    victims: tuple[AffectedAccount, ...]  # confirmed: their data was read
+    victims: int  # confirmed: their data was read
+    victims_data: tuple[str, ...]  # which kinds
     entered: int  # confirmed: the intruder was in the account
-    entered_and_read: int  # of these, accounts of which some data was reached
+    entered_and_read: int | None  # of these, accounts of which some data was reached; None: too many to know here
+    either: int  # confirmed, one or the other: too many, and too mixed, to tell apart here
     likely: int
     attackers: int
     copied: dict[str, int]  # object type -> distinct objects the intruder read
@@ -59,7 +61,12 @@ class Found:
     @property
     def anything(self) -> bool:
         """Whether any account, object or identity is known to be touched."""
-        return bool(self.victims or self.entered or self.likely or self.attackers or self.copied or self.principals)
+        return bool(self.accounts or self.likely or self.attackers or self.copied or self.principals)
+
+    @property
+    def accounts(self) -> int:
+        """Confirmed accounts of customers."""
+        return self.victims + self.entered + self.either
 
 
 def found_in(investigation: Investigation) -> Found:
@@ -67,12 +74,16 @@ def found_in(investigation: Investigation) -> Found:
     scope = investigation.scope
     confirmed = [account for account in scope.accounts if account.certainty is Certainty.CONFIRMED]
     instruments = [account for account in confirmed if account.role is AccountRole.INSTRUMENT]
-    victims = tuple(account for account in confirmed if account.role is AccountRole.VICTIM)
-    unseen = max(0, scope.counts.get(Certainty.CONFIRMED, 0) - len(instruments) - len(victims))
+    victims = [account for account in confirmed if account.role is AccountRole.VICTIM]
+    total = max(scope.counts.get(Certainty.CONFIRMED, 0), len(instruments) + len(victims))
+    complete = total == len(instruments) + len(victims)
+    mixed = not complete and bool(instruments) == bool(victims)
     return Found(
-        victims=victims,
-        entered=len(instruments) + unseen,
-        entered_and_read=sum(1 for account in instruments if account.data),
+        victims=0 if mixed or not victims else total - len(instruments),
+        victims_data=tuple(sorted({kind for account in victims for kind in account.data})),
+        entered=0 if mixed or not instruments else total - len(victims),
+        entered_and_read=sum(1 for account in instruments if account.data) if complete else None,
+        either=total if mixed else 0,
         likely=scope.counts.get(Certainty.LIKELY, 0),
         attackers=scope.roles.get(AccountRole.ATTACKER, 0),
         copied=_copied_objects(scope),
@@ -109,7 +120,7 @@ def answered(investigation: Investigation) -> Answer:
 
 def _tone(investigation: Investigation, *, found: Found) -> Tone:
     personal = any(line.reach is Reach.REACHED and line.data_kind in PERSONAL for line in investigation.scope.data)
-    if found.victims or found.entered or found.likely or found.principals or personal:
+    if found.accounts or found.likely or found.principals or personal:
         return Tone.HARMED
     if found.attackers or found.copied:
         return Tone.COPIED
@@ -143,16 +154,23 @@ def _outcome(investigation: Investigation, *, found: Found) -> Iterator[Sentence
         yield _victims(found)
     if found.entered:
         yield _entered(investigation, found=found)
+    if found.either:
+        text = ngettext(
+            "{n} account was entered, or its data was read.",
+            "{n} accounts were entered, or their data was read.",
+            found.either,
+        )
+        yield _sentence(SentenceKind.OUTCOME, text, n=found.either)
     if found.principals:
         yield _identities(found)
-    if found.copied and not found.victims and not found.entered:
+    if found.copied and not found.accounts:
         yield _copied(investigation, found=found)
     elif found.attackers and not found.copied:
         text = ngettext("{n} account belongs to the intruder.", "{n} accounts belong to the intruder.", found.attackers)
         yield _sentence(SentenceKind.OUTCOME, text, n=found.attackers)
     if found.likely:
         text = ngettext("{n} more account was likely touched.", "{n} more accounts were likely touched.", found.likely)
-        if not (found.victims or found.entered):
+        if not found.accounts:
             text = ngettext("{n} account was likely touched.", "{n} accounts were likely touched.", found.likely)
         yield _sentence(SentenceKind.OUTCOME, text, n=found.likely)
     if not found.anything:
@@ -160,22 +178,30 @@ def _outcome(investigation: Investigation, *, found: Found) -> Iterator[Sentence
 
 
 def _victims(found: Found) -> Sentence:
-    n = len(found.victims)
-    kinds = sorted({kind for account in found.victims for kind in account.data})
-    if not kinds:
+    n = found.victims
+    if not found.victims_data:
         text = ngettext("{n} customer's data was read.", "{n} customers' data was read.", n)
         return _sentence(SentenceKind.OUTCOME, text, n=n)
     text = ngettext("{n} customer's data was read: {data}.", "{n} customers' data was read: {data}.", n)
-    return _sentence(SentenceKind.OUTCOME, text, n=n, data=wording.data_kinds(kinds))
+    return _sentence(SentenceKind.OUTCOME, text, n=n, data=wording.data_kinds(found.victims_data))
 
 
 def _entered(investigation: Investigation, *, found: Found) -> Sentence:
-    entered = fill_count(ngettext("{n} account was entered", "{n} accounts were entered", found.entered), found.entered)
-    if found.entered_and_read:
-        used = ngettext(
-            "{n} of them was used to read data", "{n} of them were used to read data", found.entered_and_read
+    n, used = found.entered, found.entered_and_read
+    if used is None:
+        return _sentence(
+            SentenceKind.OUTCOME, ngettext("{n} account was entered.", "{n} accounts were entered.", n), n=n
         )
-        tail = fill_count(used, found.entered_and_read)
+    if used == n:
+        text = ngettext(
+            "{n} account was entered and used to read data.", "{n} accounts were entered and used to read data.", n
+        )
+        return _sentence(SentenceKind.OUTCOME, text, n=n)
+    entered = fill_count(ngettext("{n} account was entered", "{n} accounts were entered", n), n)
+    if used:
+        tail = fill_count(
+            ngettext("{n} of them was used to read data", "{n} of them were used to read data", used), used
+        )
     elif any(line.reach is Reach.UNKNOWABLE for line in investigation.scope.data):
         tail = _("what was read there cannot be told in full")
     else:
@@ -255,27 +281,30 @@ def _only_suspicious(investigation: Investigation) -> Iterator[Sentence]:
 
 
 def _data(investigation: Investigation, *, found: Found) -> Iterator[Sentence]:
-    """Say, of each kind of data, what was not said yet; kinds that stand on the same hours share a sentence."""
-    told = {kind for account in found.victims for kind in account.data}
-    zone = investigation.timezone
-    groups: dict[tuple[Reach, int, Stretches, Stretches], list[str]] = {}
+    """Say, of each kind of data, what was not said yet; kinds of which the same can be said share a sentence."""
+    told = found.victims_data if found.victims else ()
+    groups: dict[tuple[Reach, int, str], list[str]] = {}
     for line in investigation.scope.data:
-        if line.reach is Reach.REACHED:
-            if line.data_kind in PERSONAL and line.data_kind not in told:
-                groups.setdefault((line.reach, line.accounts, (), ()), []).append(line.data_kind)
-        elif line.data_kind in PERSONAL or line.reach is Reach.UNKNOWABLE:
-            groups.setdefault((line.reach, 0, line.covered, line.gaps), []).append(line.data_kind)
-    for (reach, n, covered, gaps), kinds in sorted(groups.items(), key=lambda item: list(Reach).index(item[0][0])):
-        data = wording.sentence_case(wording.data_kinds(kinds))
-        if reach is Reach.REACHED:
+        if (line.data_kind in PERSONAL and line.data_kind not in told) or line.reach is Reach.UNKNOWABLE:
+            groups.setdefault(_standing(line, zone=investigation.timezone), []).append(line.data_kind)
+    for (reach, n, why), kinds in sorted(groups.items(), key=lambda item: list(Reach).index(item[0][0])):
+        text = {
+            Reach.REACHED: _("{data}: reached."),
+            Reach.NOT_REACHED: _("{data}: not reached ({why})."),
+            Reach.UNKNOWABLE: _("{data}: cannot be told ({why})."),
+        }[reach]
+        if n:
             text = ngettext("{data}: reached, of {n} account.", "{data}: reached, of {n} accounts.", n)
-            yield _sentence(SentenceKind.DATA, text if n else _("{data}: reached."), data=data, n=n)
-        elif reach is Reach.NOT_REACHED:
-            hours = _covered_words(covered, zone=zone)
-            yield _sentence(SentenceKind.DATA, _("{data}: not reached ({hours})."), data=data, hours=hours)
-        else:
-            why = _why_unknowable(covered, gaps, zone=zone)
-            yield _sentence(SentenceKind.DATA, _("{data}: cannot be told ({why})."), data=data, why=why)
+        yield _sentence(SentenceKind.DATA, text, data=wording.sentence_case(wording.data_kinds(kinds)), n=n, why=why)
+
+
+def _standing(line: DataReach, *, zone: str) -> tuple[Reach, int, str]:
+    """Return what is said of one kind of data: whether reached, of how many accounts, and on which hours it stands."""
+    if line.reach is Reach.REACHED:
+        return line.reach, line.accounts, ""
+    if line.reach is Reach.NOT_REACHED:
+        return line.reach, 0, _covered_words(line.covered, zone=zone)
+    return line.reach, 0, _why_unknowable(line, zone=zone)
 
 
 def _covered_words(covered: Stretches, *, zone: str) -> str:
@@ -285,13 +314,13 @@ def _covered_words(covered: Stretches, *, zone: str) -> str:
     return _("logs complete {hours}").format(hours=wording.spans(covered, zone=zone, dated=dated))
 
 
-def _why_unknowable(covered: Stretches, gaps: Stretches, *, zone: str) -> str:
-    if not gaps:
-        return _("no log shows who reads it")
-    everything = covered + gaps
+def _why_unknowable(line: DataReach, *, zone: str) -> str:
+    if not line.gaps:
+        return wording.reason(line.reason) or _("no log shows who reads it")
+    everything = line.covered + line.gaps
     first, last = min(part[0] for part in everything), max(part[1] for part in everything)
     dated = not wording.one_day(first, last, zone=zone)
-    return _("no logs {hours}").format(hours=wording.spans(gaps, zone=zone, dated=dated))
+    return _("no logs {hours}").format(hours=wording.spans(line.gaps, zone=zone, dated=dated))
 
 
 def _measures(investigation: Investigation) -> Iterator[Sentence]:
@@ -301,23 +330,28 @@ def _measures(investigation: Investigation) -> Iterator[Sentence]:
     update = [name for name, counts in platforms.items() if counts.get("update_client", 0)]
     if not sign_in and not update:
         return
-    idle = [
-        name
-        for name, counts in platforms.items()
-        if name and not counts.get("sign_in_again", 0) and not counts.get("update_client", 0)
-    ]
     parts = []
     if sign_in:
         parts.append(fill_count(ngettext("{n} should sign in again", "{n} should sign in again", sign_in), sign_in))
     if update:
-        names = wording.listed([wording.platform_name(name) for name in update])
-        parts.append(
-            language.render(ngettext("{names} must update", "{names} must update", len(update)), {"names": names})
-        )
+        text = ngettext("{names} must update", "{names} must update", len(update))
+        parts.append(wording.fill(text, names=_platform_names(update)))
+    quiet = [name for name in platforms if name and name not in update]
+    idle = [name for name in quiet if not platforms[name].get("sign_in_again", 0)]
+    same = [name for name in quiet if name not in idle]
+    if same and update:
+        parts.append(_("{names}: no update").format(names=_platform_names(same)))
     if idle:
-        names = wording.listed([wording.platform_name(name) for name in idle])
-        parts.append(_("{names}: nothing").format(names=names))
+        parts.append(_("{names}: nothing").format(names=_platform_names(idle)))
     yield Sentence(SentenceKind.MEASURES, wording.sentence_case(_("; ").join(parts)) + ".")
+
+
+def _platform_names(platforms: Sequence[str]) -> str:
+    names = [wording.platform_name(name) for name in platforms[:_PLATFORMS_SHOWN_MAX]]
+    if len(platforms) > _PLATFORMS_SHOWN_MAX:
+        left = len(platforms) - _PLATFORMS_SHOWN_MAX
+        names.append(fill_count(ngettext("{n} other", "{n} others", left), left))
+    return wording.listed(names)
 
 
 def _cleared(investigation: Investigation) -> Iterator[Sentence]:

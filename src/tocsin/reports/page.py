@@ -18,9 +18,10 @@ from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
 from tocsin.reports import answers, charts, wording
 from tocsin.reports.values import Investigation, RuleNote, SentenceKind, Tone
-from tocsin.scopes.values import Certainty, Reach
+from tocsin.scopes.values import AffectedAccount, Certainty, Reach
 
 ACCOUNTS_SHOWN_MAX = 200
+PRECAUTIONS_SHOWN_MAX = 20
 OBJECTS_SHOWN_MAX = 100
 DETECTIONS_SHOWN_MAX = 100
 SOURCES_SHOWN_MAX = 300
@@ -52,7 +53,7 @@ def rendered(investigation: Investigation) -> str:
             detections=investigation.detections,
             zone=investigation.timezone,
         ),
-        accounts=investigation.scope.accounts[:ACCOUNTS_SHOWN_MAX],
+        accounts=_accounts_shown(investigation.scope.accounts),
         accounts_total=_accounts_total(investigation),
         objects_total=max(len(investigation.scope.objects), investigation.scope.objects_total),
         objects=investigation.scope.objects[:OBJECTS_SHOWN_MAX],
@@ -101,6 +102,14 @@ def _tone_words(tone: Tone) -> str:
         Tone.COPIED: _("Copied, no personal data known"),
         Tone.HARMED: _("Accounts or data affected"),
     }[tone]
+
+
+def _accounts_shown(accounts: tuple[AffectedAccount, ...]) -> list[AffectedAccount]:
+    """The confirmed and likely by name; of those who are only in a group, a few: the group has a line of its own."""
+    named = [account for account in accounts if account.certainty is not Certainty.PRECAUTION]
+    grouped = [account for account in accounts if account.certainty is Certainty.PRECAUTION]
+    shown = named[:ACCOUNTS_SHOWN_MAX]
+    return shown + grouped[: min(PRECAUTIONS_SHOWN_MAX, ACCOUNTS_SHOWN_MAX - len(shown))]
 
 
 def _accounts_total(investigation: Investigation) -> int:
@@ -209,8 +218,6 @@ def _limits_of_reading(investigation: Investigation) -> Iterator[str]:
 
 
 def _versions(investigation: Investigation) -> dict[str, str]:
-    """What computed it: as the investigation recorded, else what is installed here."""
-    if investigation.versions:
-        return investigation.versions
+    """What computed it: what is installed here, and what the investigation recorded."""
     installed = {name: metadata.version(name) for name in ("tocsin", "duckdb", "pysigma")}
-    return {**installed, "python": platform.python_version()}
+    return {**installed, "python": platform.python_version(), **investigation.versions}

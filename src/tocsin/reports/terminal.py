@@ -145,8 +145,11 @@ def _detections(investigation: Investigation) -> Table:
 def _sources(investigation: Investigation) -> Table:
     lines, parsed, rejected = _("lines"), _("parsed"), _("rejected")
     table = _table(_("Sources"), _("file"), _("format"), lines, parsed, rejected, numbers=(lines, parsed, rejected))
+    folder = _folder_of([source.path for source in investigation.sources])
     for source in investigation.sources[:ROWS_MAX]:
-        table.add_row(*_cells(source.path, source.format_title, source.lines, source.parsed, source.rejected))
+        table.add_row(
+            *_cells(source.path[len(folder) :], source.format_title, source.lines, source.parsed, source.rejected)
+        )
     left = investigation.sources[ROWS_MAX:]
     if left:
         more = ngettext("and {n} more file", "and {n} more files", len(left))
@@ -160,6 +163,12 @@ def _sources(investigation: Investigation) -> Table:
             )
         )
     return table
+
+
+def _folder_of(paths: list[str]) -> str:
+    """Return the folder all paths share, with its slash, or nothing: small screens have no room to repeat it."""
+    folders = {path[: path.rfind("/") + 1] for path in paths}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 def _closing(investigation: Investigation) -> Iterator[RenderableType]:

@@ -48,7 +48,7 @@ class RuleNote:
 class Investigation:
     """Everything one investigation found out, ready to be told; built by the story.
 
-    ``unjoined`` counts what could not be joined to an account, by what it is (``session``, ``alias``, ...).
+    ``unjoined`` counts what could not be joined to an account, by why (``session_without_account``, ...).
     ``enrichment_notes`` say what was not known offline (no ASN table installed). ``command`` is the command line as
     given, ``rules_digest`` the SHA-256 over all rule files used, ``versions`` name -> version of what computed it.
     ``timezone`` is an IANA name: every time a person reads is in it. ``logs_missing`` name the kinds of log that a

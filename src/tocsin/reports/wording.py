@@ -295,12 +295,17 @@ def platform_name(platform: str) -> str:
 def unjoined(kind: str, n: int) -> str:
     """Say how many names of one kind could not be joined to an account."""
     chosen = {
-        "session": ngettext(
+        "session_without_account": ngettext(
             "{n} session could not be joined to an account.", "{n} sessions could not be joined to an account.", n
         ),
-        "alias": ngettext(
-            "{n} name or address could not be joined to an account.",
-            "{n} names or addresses could not be joined to an account.",
+        "session_with_several_accounts": ngettext(
+            "{n} session was used by several accounts, so it says nothing of whose it is.",
+            "{n} sessions were used by several accounts, so they say nothing of whose they are.",
+            n,
+        ),
+        "alias_of_several_accounts": ngettext(
+            "{n} name or address belongs to several accounts, so it was joined to none.",
+            "{n} names or addresses belong to several accounts, so they were joined to none.",
             n,
         ),
     }.get(kind)

@@ -132,7 +132,7 @@ def small() -> Investigation:
     )  # fmt: skip
     return investigation(
         detections=(detection(),), leads=(Lead("lead-1", ("0000000000000001",), DAY_START, DAY_END),), scope=found,
-        timeline=timeline(), rules=(RULE,), unjoined={"session": 12, "alias": 1}, unjoined_examples=("4f1c", "9a7e"),
+        timeline=timeline(), rules=(RULE,), unjoined={"session_without_account": 12, "alias_of_several_accounts": 1}, unjoined_examples=("4f1c", "9a7e"),
         enrichment_notes=(Reason("No table of networks (ASN) is installed: who owns an address is not known."),),
     )  # fmt: skip
 
@@ -189,7 +189,7 @@ def hostile() -> Investigation:
             for n in range(12)
         ),
         gaps=tuple(Gap(HOSTILE, DAY_START + n * HOUR, DAY_START + n * HOUR + HOUR // 2, 812.5) for n in range(12)),
-        unjoined={HOSTILE: 5, "session": 1_000_000},
+        unjoined={HOSTILE: 5, "session_without_account": 1_000_000},
         unjoined_examples=(HOSTILE, LONG),
     )  # fmt: skip
 
