@@ -10,7 +10,7 @@ from tocsin.detections.values import Reason
 from tocsin.events.queries import EventStore
 from tocsin.kernel.language import gettext_noop
 from tocsin.scopes.cohorts import NETWORK_LEAD_MS
-from tocsin.scopes.roles import STAFF
+from tocsin.scopes.roles import HOME_DAYS_MIN, STAFF
 from tocsin.scopes.values import Considered
 
 EACH_MAX = 5  # of one explanation
@@ -36,6 +36,7 @@ def cleared(store: EventStore) -> tuple[Considered, ...]:
     return (
         *_tried(store),
         *_refused(store),
+        *_own_places(store),
         *_at_home(store),
         *_long_before(store),
         *_offices(store),
@@ -78,13 +79,27 @@ def _refused(store: EventStore) -> Iterator[Considered]:
         yield Considered("objects", "", _reason(text, row, "objects", "requests"))
 
 
+def _own_places(store: EventStore) -> Iterator[Considered]:
+    """Detections on one account alone whose successes all came from where the account had been before."""
+    rows = store.rows(
+        f"""
+        SELECT uid, suspect_type, suspect, min(o.account) AS account
+        FROM own_places o JOIN detected USING (n) WHERE n NOT IN (SELECT n FROM intruder_evidence WHERE status_id = 1)
+        GROUP BY ALL HAVING count(DISTINCT o.account) = 1 ORDER BY uid LIMIT {EACH_MAX}
+        """
+    )
+    text = gettext_noop("every success was {account} itself, on a device and network it had used before")
+    for row in rows:
+        yield Considered(row["suspect_type"], row["suspect"], _reason(text, row, "account"))
+
+
 def _at_home(store: EventStore) -> Iterator[Considered]:
     """Successes from the intruder's network in its window, by accounts that were there on earlier days too."""
     rows = store.rows(
         f"""
         SELECT n, uid, suspect_type, suspect, count(*) AS accounts, min(days) AS days
         FROM network_touches JOIN detected USING (n)
-        WHERE at_home AND account NOT IN (SELECT account FROM role_touches)
+        WHERE days >= {HOME_DAYS_MIN} AND account NOT IN (SELECT account FROM role_touches)
         GROUP BY ALL ORDER BY accounts DESC, uid LIMIT {EACH_MAX}
         """
     )

@@ -80,6 +80,8 @@ def gather(store: EventStore, *, detections: Sequence[Detection], leads: Sequenc
     )  # fmt: skip
     _gather_evidence(store, chosen)
     _split_stolen_sessions(store)
+    _know_owners(store)
+    _lay_evidence(store)
     _follow(store)
     _continue(store)
     origins = " UNION ALL ".join(f"SELECT * FROM intruder_{origin}" for origin in ("evidence", "follow", "after"))
@@ -108,7 +110,7 @@ def _gather_evidence(store: EventStore, chosen: Sequence[Detection]) -> None:
 
 
 def _split_stolen_sessions(store: EventStore) -> None:
-    """Take the owner's own part out of a stolen session: ``intruder_evidence`` is the evidence without it.
+    """Make ``session_intruders``: the devices and networks of a stolen session that are not its owner's.
 
     The owner is who opened the session, and whatever device used the account before. A device the owner never used
     is the intruder's; where the intruder copied even the device, a network the owner never used is.
@@ -146,14 +148,55 @@ def _split_stolen_sessions(store: EventStore) -> None:
         WHERE foreign_device OR (foreign_network AND n NOT IN (SELECT n FROM judged WHERE foreign_device))
         """,
     )
+
+
+def _know_owners(store: EventStore) -> None:
+    """Tell the owner from the intruder where somebody tried one account alone, or signed in from two far places.
+
+    ``own_places``: devices and networks the account had used with success before; its evidence there is the owner's.
+    ``doubtful``: accounts whose owner cannot be told apart, for want of history or of any other place.
+    """
+    store.temporary(
+        "solitary",
+        f"""
+        SELECT DISTINCT n, kind, first_ts, account, {DEVICE} AS device, coalesce(src_network, '') AS network
+        FROM evidence JOIN detected USING (n)
+        WHERE proven AND role = 'instrument' AND account IS NOT NULL AND kind IN ('brute_force', 'impossible_travel')
+        """,
+    )
+    store.temporary(
+        "own_places",
+        f"""
+        SELECT DISTINCT s.n, s.account, s.device, s.network FROM solitary s JOIN events e ON e.account = s.account
+            AND {DEVICE} = s.device AND coalesce(e.src_network, '') = s.network
+            AND e.ts < s.first_ts AND e.status_id = 1
+        """,
+    )
+    store.temporary(
+        "doubtful",
+        """
+        SELECT DISTINCT s.n, s.account FROM solitary s WHERE CASE WHEN kind = 'impossible_travel'
+            THEN (s.n, s.account) NOT IN (SELECT (n, account) FROM own_places)
+            ELSE NOT EXISTS (SELECT 1 FROM events e WHERE e.account = s.account AND e.status_id = 1
+                AND coalesce(e.src_network, '') <> s.network) END
+        """,
+    )
+
+
+def _lay_evidence(store: EventStore) -> None:
+    """Make ``intruder_evidence``: the evidence without what its owner did; in doubt nothing in it is proven."""
     store.temporary(
         "intruder_evidence",
         f"""
-        SELECT e.*, 'evidence' AS origin FROM evidence e JOIN detected d USING (n)
+        SELECT e.* REPLACE (e.proven AND (e.n, coalesce(e.account, '')) NOT IN (SELECT (n, account) FROM doubtful)
+            AS proven), 'evidence' AS origin
+        FROM evidence e JOIN detected d USING (n)
         WHERE (e.proven OR d.owners OR d.role IN ('none', 'attacker'))
             AND (e.n NOT IN (SELECT n FROM session_intruders)
                 OR (e.n, {DEVICE}, coalesce(e.src_network, ''))
                     IN (SELECT (n, device, coalesce(src_network, '')) FROM session_intruders))
+            AND (e.n, coalesce(e.account, ''), {DEVICE}, coalesce(e.src_network, ''))
+                NOT IN (SELECT (n, account, device, network) FROM own_places)
         """,
     )
 

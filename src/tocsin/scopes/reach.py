@@ -63,7 +63,7 @@ def _reached(store: EventStore) -> Mapping[str, Mapping[str, Any]]:
                 AS accounts,
             count(DISTINCT (object_type, object_id)) FILTER (status_id = 1 AND object_id IS NOT NULL) AS objects
         FROM intruder_events JOIN detected USING (n)
-        WHERE data_category IS NOT NULL AND class_uid <> 3002 AND coalesce(status_id, 0) <> 2
+        WHERE data_category IS NOT NULL AND class_uid NOT IN (3001, 3002) AND coalesce(status_id, 0) <> 2
             AND NOT coalesce(coalesce({OWNER}, CASE WHEN object_id IS NULL THEN account ELSE object_id END)
                 IN (SELECT account FROM role_touches WHERE role_rank = 3), false)
         GROUP BY data_category

@@ -78,8 +78,8 @@ SELECT account, CASE WHEN bool_or(proven) THEN role ELSE 'touched' END AS code, 
     CASE WHEN bool_or(proven) THEN 3 ELSE 2 END AS certainty_rank,
     role <> 'attacker' AS sign_in,
     min(ts) AS first_ts, max(ts) AS last_ts,
-    list_sort(list(DISTINCT data_category) FILTER (status_id = 1 AND data_category IS NOT NULL AND class_uid <> 3002
-        AND role <> 'attacker' AND coalesce({OWNER}, account) = account)) AS data
+    list_sort(list(DISTINCT data_category) FILTER (status_id = 1 AND data_category IS NOT NULL
+        AND class_uid NOT IN (3001, 3002) AND role <> 'attacker' AND coalesce({OWNER}, account) = account)) AS data
 FROM intruder_events JOIN detected USING (n)
 WHERE role <> 'none' AND account IS NOT NULL AND NOT {STAFF}
 GROUP BY account, n, role HAVING bool_or(proven) OR (role <> 'attacker' AND bool_or(status_id = 1))
@@ -153,7 +153,8 @@ def _from_network(store: EventStore) -> None:
                     AND e.status_id = 1
             GROUP BY ALL
         )
-        SELECT n, account, first_ts, last_ts, coalesce(days, 0) AS days, coalesce(days, 0) >= {HOME_DAYS_MIN} AS at_home
+        SELECT n, account, first_ts, last_ts, coalesce(days, 0) AS days,
+            coalesce(days, 0) >= {HOME_DAYS_MIN} OR (n, account) IN (SELECT (n, account) FROM own_places) AS at_home
         FROM grouped LEFT JOIN homes USING (n, account)
         """,
     )
