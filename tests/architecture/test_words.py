@@ -20,6 +20,9 @@ ALLOWED = {
     "journal": {"subject"},  # what an entry is about
     "project": {"user"},  # of the operating system, and of PostgreSQL
     "staff": {"agent"},  # ssh-agent, which holds signing keys
+    "cli/acting.py": {"agent"},
+    "cli/staff.py": {"agent"},
+    "cli/journal.py": {"subject"},
 }
 BANNED_ROW = re.compile(r"^\|[^|]+\|[^|]+\|([^|]*)\|$")
 
@@ -76,7 +79,8 @@ def test_names_and_docstrings_use_the_words_of_the_glossary(source: Path, words:
     found = {}
     for path in sorted(source.rglob("*.py")):
         if not FOREIGN & set(path.relative_to(source).parts):
-            allowed = ALLOWED.get(path.relative_to(source).parts[0], set())
+            place = path.relative_to(source)
+            allowed = ALLOWED.get(place.parts[0], set()) | ALLOWED.get(place.as_posix(), set())
             slipped = slips(path.read_text(encoding="utf-8"), [word for word in words if word not in allowed])
             if slipped:
                 found[path.relative_to(source).as_posix()] = slipped
