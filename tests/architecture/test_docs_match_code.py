@@ -47,7 +47,11 @@ def test_every_column_is_on_the_page(root: Path):
 
 
 def test_every_environment_variable_is_on_the_page_and_no_other(root: Path, source: Path):
-    files = [*source.rglob("*.py"), *(path for path in (root / "bin").iterdir() if path.is_file()), root / "tests" / "conftest.py"]
+    files = [
+        *source.rglob("*.py"),
+        *(path for path in (root / "bin").iterdir() if path.is_file()),
+        root / "tests" / "conftest.py",
+    ]
     used = variables([path.read_text(encoding="utf-8") for path in files])
     documented = variables([(root / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")])
     assert used == documented
@@ -56,9 +60,8 @@ def test_every_environment_variable_is_on_the_page_and_no_other(root: Path, sour
 def test_links_between_pages_lead_somewhere(root: Path):
     broken = []
     for page in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]:
-        for target in LINK.findall(page.read_text(encoding="utf-8")):
-            if not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(root)} -> {target}")
+        targets = LINK.findall(page.read_text(encoding="utf-8"))
+        broken += [f"{page.relative_to(root)} -> {target}" for target in targets if not (page.parent / target).exists()]
     assert broken == []
 
 

@@ -3,7 +3,20 @@
 import ast
 from pathlib import Path
 
-DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base", "manager", "handler", "service", "engine"}
+DRAWERS = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "misc",
+    "core",
+    "base",
+    "manager",
+    "handler",
+    "service",
+    "engine",
+}
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 100  # the longest is a table of SQL macros
 
@@ -33,7 +46,10 @@ def test_functions_stay_short_enough_to_be_read(source: Path):
     long = {}
     for path in source.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= FUNCTION_LINES_MAX:
+            if (
+                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                and node.end_lineno - node.lineno >= FUNCTION_LINES_MAX
+            ):
                 long[f"{path.relative_to(source).as_posix()}:{node.name}"] = node.end_lineno - node.lineno + 1
     assert long == {}
 

@@ -23,7 +23,9 @@ print(json.dumps(keys))
 
 def layers(root: Path) -> list[set[str]]:
     """Return the names on each layer of the import contract, highest first."""
-    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
     lines = next(each["layers"] for each in contracts if each["type"] == "layers")
     return [{name.strip(" ()") for name in line.split("|")} for line in lines]
 

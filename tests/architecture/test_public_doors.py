@@ -18,17 +18,30 @@ def trespasses(edges: set[tuple[str, str]]) -> list[str]:
         ours, theirs = importer.split("."), imported.split(".")
         if len(theirs) < 3 or theirs[0] != "tocsin" or ours[1:2] == theirs[1:2] or theirs[1] in OPEN:
             continue
-        if imported in EXTRA_DOORS or theirs[2] in DOORS or (theirs[2] == "models" and {ours[1], ours[-1]} & MAY_SEE_TABLES):
+        if (
+            imported in EXTRA_DOORS
+            or theirs[2] in DOORS
+            or (theirs[2] == "models" and {ours[1], ours[-1]} & MAY_SEE_TABLES)
+        ):
             continue
         found.append(f"{importer} -> {imported}")
     return found
 
 
 def test_modules_enter_each_other_by_their_doors_only(graph: grimp.ImportGraph):
-    edges = {(importer, imported) for importer in graph.modules for imported in graph.find_modules_directly_imported_by(importer)}
+    edges = {
+        (importer, imported)
+        for importer in graph.modules
+        for imported in graph.find_modules_directly_imported_by(importer)
+    }
     assert trespasses(edges) == []
 
 
 def test_a_planted_trespass_is_seen():
-    assert trespasses({("tocsin.reports.page", "tocsin.incidents.models")}) == ["tocsin.reports.page -> tocsin.incidents.models"]
-    assert trespasses({("tocsin.models", "tocsin.incidents.models"), ("tocsin.reports.page", "tocsin.scopes.values")}) == []
+    assert trespasses({("tocsin.reports.page", "tocsin.incidents.models")}) == [
+        "tocsin.reports.page -> tocsin.incidents.models"
+    ]
+    assert (
+        trespasses({("tocsin.models", "tocsin.incidents.models"), ("tocsin.reports.page", "tocsin.scopes.values")})
+        == []
+    )

@@ -88,5 +88,9 @@ def test_names_and_docstrings_use_the_words_of_the_glossary(source: Path, words:
 
 
 def test_planted_words_are_seen_and_standard_terms_are_not(words: list[str]):
-    assert slips("def count_alerts(ticket):\n    '''How many users.'''\n", words) == ["1: alert", "1: ticket", "1: user"]
+    assert slips("def count_alerts(ticket):\n    '''How many users.'''\n", words) == [
+        "1: alert",
+        "1: ticket",
+        "1: user",
+    ]
     assert slips("user_agent = 1\nactor_user_uid = 2\n", words) == []

@@ -83,7 +83,10 @@ def test_a_full_disk_is_a_thing_to_mend(tmp_path, monkeypatch):
 
 def test_a_missing_package_is_a_thing_to_mend(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("click", "no-such-package"))
-    assert any(state is doctor.State.MISSING and "no-such-package" in text for state, text, _ in lines(doctor._versions(Wired())))
+    assert any(
+        state is doctor.State.MISSING and "no-such-package" in text
+        for state, text, _ in lines(doctor._versions(Wired()))
+    )
 
 
 def test_tables_that_were_brought_in_are_named():

@@ -96,5 +96,7 @@ def test_how_a_command_ends_is_the_exit_code_and_is_said(capsys, monkeypatch, ac
 
 def test_a_reader_that_goes_away_is_no_error():
     line = f"{sys.executable} -c 'import sys; from tocsin.project.main import main; sys.argv[1:] = [\"--help\"]; main()' | head -n 1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False, cwd=Path("/"))
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False, cwd=Path("/")
+    )
     assert done.stderr == ""
