@@ -19,6 +19,7 @@ _GIVEN = (
 )
 # Role, how many for each thirty in support, acts in a shift. Only support works around the clock.
 _ROLES = (("support", 30, 125), ("billing", 9, 150), ("release", 6, 60), ("content", 12, 120))
+_SERVICE_PACE_MS = 50_000  # however small the company, its services call that often
 # Service, what it does, share of all lines.
 _SERVICES = (
     ("svc-monitor", "'GET'", "'/dashboard'", 0.012),
@@ -78,7 +79,7 @@ def fill(generator: events.Generator, firm: Company, part: Slice) -> None:
     )
     share = (part.last_ts - part.first_ts) / (firm.last_ts - firm.first_ts)
     for number, (name, method, path, of_lines) in enumerate(_SERVICES):
-        count = max(round(firm.lines * of_lines * share), 2)
+        count = round(max(firm.lines * of_lines, (firm.last_ts - firm.first_ts) / _SERVICE_PACE_MS) * share)
         generator.run(_service_sql(firm, part, name=name, method=method, path=path, count=count, number=number))
     _sign_releases(generator, part)
 
