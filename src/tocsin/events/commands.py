@@ -13,14 +13,14 @@ from tocsin.events.errors import NothingReadable
 from tocsin.events.generation import Generator
 from tocsin.events.identities import Unjoined, settle
 from tocsin.events.ports import Format
-from tocsin.events.reading import Progress, SourceReader
+from tocsin.events.reading import Progress, SourceReader, sample_of
 from tocsin.events.sealing import InvestigationFolder, sealed_sources
 from tocsin.events.tables import keep_tables
 from tocsin.events.values import SourceRead
 from tocsin.kernel import files
 from tocsin.kernel.language import gettext as _
 
-__all__ = ["Generator", "Progress", "ReadingOptions", "Unjoined", "keep_tables", "read_sources"]
+__all__ = ["Generator", "Progress", "ReadingOptions", "Unjoined", "keep_tables", "read_sources", "sample_of"]
 
 
 def read_sources(

@@ -285,8 +285,8 @@ def _csv_cut(lines: list[str]) -> Cut | None:
             continue
         if len({cell.strip() for cell in header}) != len(header):
             continue
-        rows = [_csv_cells(line, delimiter=delimiter) for line in islice(lines, 1, 30)]
-        fitting = sum(row is not None and len(row) == len(header) for row in rows)
+        rows = list(csv_records(islice(lines, 1, 30), header=header, delimiter=delimiter))
+        fitting = sum(isinstance(row, bytes) for row in rows)
         if not rows or fitting * 2 >= len(rows):
             return Cut(Shape.CSV, header=tuple(cell.strip() for cell in header), delimiter=delimiter)
     return None

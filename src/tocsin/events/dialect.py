@@ -69,7 +69,8 @@ def macros(options: ReadingOptions) -> str:
     """Return the CREATE MACRO statements a reading connection runs first.
 
     - ``blank(x)``: null for '', '-' and JSON null text
-    - ``ms_iso(x)``: ISO 8601 / RFC 3339 text (zone optional) to epoch ms; ``ms_number(x)``: epoch s, ms, us or ns by size
+    - ``ms_iso(x)``: ISO 8601 / RFC 3339 text (zone optional) to epoch ms
+    - ``ms_number(x)``: epoch seconds, ms, us or ns by size
     - ``ms_any(x)``: whichever of the two fits; ``ms_clf(x)``: ``17/May/2015:10:05:03 +0000``
     - ``ms_syslog(x)``: ``Mar 27 13:06:56``, year inferred from the variable ``reference_ms``
     - ``secret(x)``: keyed hash, 32 hex digits; ``masked(x)``: text with secrets blotted out
@@ -78,9 +79,9 @@ def macros(options: ReadingOptions) -> str:
     - ``is_login(method, path)``, ``login_status(path, code)``, ``http_status(code)``
     - ``js(x, path)``: text at a JSON path (``'$.a.b'``) of a JSON value
     - ``unescaped(x)``: a quoted log field with ``\\"``, ``\\x22``, ``\\x5C`` and ``\\\\`` undone
-    - ``ip_of(x)``: the address in ``1.2.3.4``, ``1.2.3.4:80``, ``[2001:db8::1]:80``, ``::ffff:1.2.3.4``; null for anything else
+    - ``ip_of(x)``: the address in ``1.2.3.4:80``, ``[2001:db8::1]:80``, ``::ffff:1.2.3.4``; null for anything else
     - ``activity_of(x)``: OCSF activity (1 Create, 2 Read, 3 Update, 4 Delete, 99) of a verb such as ``GetObject``
-    - ``http_activity(method)``: OCSF activity of class 4002; ``yes_no(x)``: true/false of a word (``Success``, ``0``, ``no``)
+    - ``http_activity(method)``: OCSF activity of class 4002; ``yes_no(x)``: true or false of ``Success``, ``0``, ``no``
     """
     filled = {
         "ID": _ID,

@@ -128,11 +128,12 @@ class Enrichment:
         """Look up the addresses and user agents of a table that this connection has not met yet."""
         run = connection.execute
         names = {row[0] for row in run(f"DESCRIBE {table}").fetchall()}
-        behind = self._proxies and "forwarded_for" in names
-        self._forwarded = "coalesce(forwarded_for, '')" if behind else "''"
+        behind = self._proxies and "x_forwarded_for" in names
+        self._forwarded = "coalesce(x_forwarded_for, '')" if behind else "''"
         run(
             "CREATE OR REPLACE TEMP TABLE fresh AS "
-            f"SELECT DISTINCT src_endpoint_ip AS peer, {self._forwarded} AS forwarded FROM {table} t WHERE src_endpoint_ip IS NOT NULL AND reason IS NULL AND NOT EXISTS "
+            f"SELECT DISTINCT src_endpoint_ip AS peer, {self._forwarded} AS forwarded FROM {table} t "
+            "WHERE src_endpoint_ip IS NOT NULL AND reason IS NULL AND NOT EXISTS "
             f"(SELECT 1 FROM addresses a WHERE a.peer = t.src_endpoint_ip AND a.forwarded = {self._forwarded})"
         )
         run(

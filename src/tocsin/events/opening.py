@@ -4,7 +4,6 @@ import codecs
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from glob import iglob
 from pathlib import Path
 
 from backports import zstd
@@ -33,7 +32,7 @@ def expand(paths: Iterable[str | Path], *, without: Path | None = None) -> list[
         elif path.exists():
             named = [path]
         else:
-            named = sorted(Path(match) for match in iglob(str(path), recursive=True) if Path(match).is_file())
+            named = sorted(part for part in _globbed(path) if part.is_file())
         if not named:
             raise SourceUnreadable(
                 _("Nothing is there to read."), where=path, mend=_("Check the path, the glob, or your permissions.")
@@ -43,6 +42,14 @@ def expand(paths: Iterable[str | Path], *, without: Path | None = None) -> list[
             if without is None or not resolved.is_relative_to(without.resolve()):
                 found[resolved] = None
     return sorted(found)
+
+
+def _globbed(path: Path) -> Iterator[Path]:
+    """Yield what a pattern matches, from the deepest folder that is written without wildcards."""
+    steps = path.parts
+    plain = next((number for number, step in enumerate(steps) if any(sign in step for sign in "*?[")), None)
+    if plain is not None:
+        yield from Path(*steps[:plain]).glob(str(Path(*steps[plain:])))
 
 
 def digest_of(path: Path) -> str:

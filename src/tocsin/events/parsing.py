@@ -15,7 +15,7 @@ from tocsin.events.store import quoted
 from tocsin.events.values import COLUMN_TYPES, COLUMNS, Shape
 
 # What a format may name beside the columns: it is used while reading and not kept.
-FORWARDED = "forwarded_for"
+FORWARDED = "x_forwarded_for"
 PERSON_TYPES = "['customer', 'user', 'account', 'member', 'patient', 'subscriber', 'profile']"
 
 

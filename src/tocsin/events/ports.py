@@ -21,9 +21,10 @@ class Format:
     ``columns`` maps names of ``events.values.COLUMNS`` to DuckDB SQL over ``r`` and the macros of
     ``events/dialect.py``; a column left out is null (or derived: see ``events/dialect.py``). ``ts`` is required; a
     record whose ``ts`` comes out null is rejected. In JSON shapes the record's whole text is ``j``, in TEXT it is
-    ``line``. ``reject`` maps a reason to a SQL condition over ``r`` under which the record is refused. ``unmapped`` is SQL for the JSON text of what is left over; by default it is the record
+    ``line``. ``reject`` maps a reason to a SQL condition over ``r`` under which the record is refused. ``unmapped`` is
+    SQL for the JSON text of what is left over; by default it is the record
     without the top-level keys named in ``fields`` (JSON shapes), or null (TEXT). One more name may stand in ``columns``
-    that is no column: ``forwarded_for``, the text of X-Forwarded-For, believed only behind trusted proxies.
+    that is no column: ``x_forwarded_for``, the text of X-Forwarded-For, believed only behind trusted proxies.
     """
 
     key: str

@@ -12,9 +12,9 @@ def keep_tables(
 ) -> dict[str, int]:
     """Write ``asn.parquet`` and ``place.parquet`` into ``folder``, each whole or not at all; return row counts.
 
-    ``networks`` and ``countries`` are CSV without header (first, last, ASN[, name]; first, last, ISO country), IPv4
-    then IPv6, addresses as decimal numbers. ``centres`` is JSON with ``cca2`` and ``latlng``: a country's coordinates are its
-    centre, in degrees.
+    ``networks`` and ``countries`` are CSV without header (first, last, ASN[, name]; first, last, ISO country),
+    IPv4 then IPv6, addresses as decimal numbers. ``centres`` is JSON with ``cca2`` and ``latlng``: a country's
+    coordinates are its centre, in degrees.
     """
     connection = duckdb.connect(":memory:")
     try:
