@@ -54,7 +54,7 @@ class Reading:
     grown: tree.Growing = field(default_factory=tree.Growing)
     states: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)  # size -> root, peaks
     committed: dict[tuple[str, str], str] = field(default_factory=dict)  # entry id, name -> commitment
-    batches: dict[str, dict[str, Any]] = field(default_factory=dict)  # entry id -> its rows' n and root
+    batches: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # entry id -> how many rows, their root
     erased: set[str] = field(default_factory=set)
 
 
@@ -90,19 +90,19 @@ def _faults_in_entry(entry: StoredEntry, *, reading: Reading) -> Iterator[Found]
         said = json.loads(entry.content)
         told = (said["id"], said["at"], said["verb"], said["subject"])
         signed = leaf.act_signature_holds(said)
-        commitments = dict(said["personal"])
-    except (ValueError, KeyError, TypeError):
+        committed = {(entry.id, name): commitment for name, commitment in said["personal"].items()}
+        batch = {entry.id: (said["rows"]["n"], said["rows"]["root"])} if "rows" in said else {}
+        erased = said["facts"]["values"] if entry.verb == "journal.person_erased" else []
+        reading.erased.update(erased)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         yield Found(Fault.ENTRY_UNREADABLE, where)
         return
     if told != (entry.id, entry.written_at, entry.verb, entry.subject):
         yield Found(Fault.ENTRY_CHANGED, where)
     if not signed:
         yield Found(Fault.ACT_SIGNATURE_WRONG, where)
-    reading.committed.update({(entry.id, name): commitment for name, commitment in commitments.items()})
-    if "rows" in said:
-        reading.batches[entry.id] = said["rows"]
-    if entry.verb == "journal.person_erased":
-        reading.erased.update(said["facts"]["values"])
+    reading.committed.update(committed)
+    reading.batches.update(batch)
 
 
 def _faults_in_personal(personal: Iterable[StoredPersonal], *, reading: Reading) -> Iterator[Found]:
@@ -124,7 +124,7 @@ def _faults_in_personal(personal: Iterable[StoredPersonal], *, reading: Reading)
         yield Found(Fault.PERSONAL_MISSING, f"{entry_id} {name}")
     for entry_id, said in reading.batches.items():
         found = [commitment for _number, commitment in sorted(rows.get(entry_id, {}).items())]
-        if len(found) != said["n"] or leaf.rows_root(found).hex() != said["root"]:
+        if (len(found), leaf.rows_root(found).hex()) != said:
             yield Found(Fault.PERSONAL_CHANGED, f"{entry_id} rows")
 
 

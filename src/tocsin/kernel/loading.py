@@ -1,22 +1,20 @@
 """Modules whose loading waits until they are needed: tables, so that a command without rows never loads Django's."""
 
-import sys
-from importlib import util
+from importlib import import_module
 from types import ModuleType
+from typing import Any
+
+
+class _Waiting(ModuleType):
+    """Stands for a module, and imports it when one of its names is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
 
 
 def lazily(name: str) -> ModuleType:
-    """Return the module ``name``; it is executed when its first attribute is asked for (``importlib.util.LazyLoader``).
+    """Return what stands for the module ``name``.
 
     A table can only be defined after Django was set up, and ``commands.py`` is imported long before.
     """
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    spec.loader = util.LazyLoader(spec.loader)
-    module = util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _Waiting(name)

@@ -53,6 +53,7 @@ def _make_database(parameters: dict[str, Any]) -> None:
     with psycopg.connect(
         host=parameters["HOST"], user=parameters["USER"], dbname="postgres", autocommit=True
     ) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])  # given back when the session ends
         if session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [parameters["NAME"]]).fetchone() is None:
             session.execute(f'CREATE DATABASE "{parameters["NAME"]}"')
 
