@@ -45,7 +45,7 @@ def reason(why: Reason) -> str:
     values: dict[str, object] = dict(why.values)
     for name, value in why.values.items():
         if name == "rule" and isinstance(value, str):
-            values[name] = language.gettext(value)
+            values[name] = visible(language.gettext(value))
         elif name == "platform" and isinstance(value, str):
             values[name] = platform_name(value)
         elif isinstance(value, str):
@@ -137,7 +137,7 @@ def length(first_ts: int, last_ts: int) -> str:
     if seconds < 90:
         n = max(1, round(seconds))
         return fill(ngettext("{n} second", "{n} seconds", n), n=n)
-    if seconds < 90 * 60:
+    if seconds < 2 * 3600 and seconds % 3600:
         n = round(seconds / 60)
         return fill(ngettext("{n} minute", "{n} minutes", n), n=n)
     if seconds < 48 * 3600:

@@ -1,5 +1,6 @@
 """report.html as a person meets it: on a wide and a narrow screen, in the dark, on paper, without scripts."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -108,5 +109,5 @@ def test_words_of_the_plot_do_not_overlap_on_a_narrow_screen(chromium: Any, repo
         """() => [...document.querySelectorAll('.plot .tick')].filter(one => getComputedStyle(one).display !== 'none')
             .map(one => one.getBoundingClientRect()).map(box => [box.left, box.right])"""
     )
-    assert all(left[1] < right[0] for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(boxes))
     page.close()

@@ -170,7 +170,9 @@ def hostile() -> Investigation:
             for n in range(103)
         ),
         data=tuple(
-            DataReach(kind, reach, 10**9, 10**9, covered=WHOLE_DAY * 9, gaps=WHOLE_DAY * 9, reason=Reason("{x}", {"x": LONG}))
+            DataReach(
+                kind, reach, 10**9, 10**9, covered=WHOLE_DAY * 9, gaps=WHOLE_DAY * 9, reason=Reason("{x}", {"x": LONG})
+            )
             for kind, reach in ((HOSTILE, Reach.REACHED), (LONG, Reach.UNKNOWABLE), ("payment", Reach.NOT_REACHED))
         ),
         considered=tuple(Considered("address", HOSTILE, Reason("{x}", {"x": HOSTILE})) for _ in range(103)),
