@@ -54,6 +54,11 @@ class Wiring:
             stated.append(import_module("tocsin.integrations.mapping.mapping").load_mapping(mapping))
         return tuple(stated)
 
+    def suggest_mapping(self, path: Path) -> str:
+        """Return the draft of a mapping for a file, as YAML."""
+        draft: str = import_module("tocsin.integrations.mapping.suggestion").suggest_mapping(path)
+        return draft
+
     def address_files(self, folder: Path, *, archives: Path | None) -> list[Path]:
         """Bring the raw address tables into ``folder``: networks IPv4, IPv6, countries IPv4, IPv6, centres."""
         found: list[Path] = import_module("tocsin.integrations.address_tables.packages").unpack(folder, archives=archives)

@@ -37,6 +37,9 @@ class Wired(Protocol):
     def stated_formats(self, *, log_format: str | None, mapping: Path | None) -> tuple[Format, ...]:
         """Return the formats an operator states: a web server's log_format, a mapping file; asked before the others."""
 
+    def suggest_mapping(self, path: Path) -> str:
+        """Return the draft of a mapping for a file, as YAML."""
+
     def address_files(self, folder: Path, *, archives: Path | None) -> list[Path]:
         """Bring the raw address tables into ``folder``: networks IPv4, IPv6, countries IPv4, IPv6, centres."""
 

@@ -65,9 +65,10 @@ CREATE OR REPLACE MACRO object_type_in(r) AS
     CASE
     WHEN contains(r, '{id}') THEN singular(lower(nullif(split_part(r, '/', id_place(r) - 1), '{id}'))) END;
 
-CREATE OR REPLACE MACRO object_id_of(p) AS object_id_in(p, route_of(p));
+CREATE OR REPLACE MACRO object_id_of(p) AS
+    list_transform([{'p': p, 'r': route_of(p)}], lambda t: object_id_in(t.p, t.r))[1];
 
-CREATE OR REPLACE MACRO object_type_of(p) AS object_type_in(route_of(p));
+CREATE OR REPLACE MACRO object_type_of(p) AS list_transform([route_of(p)], lambda r: object_type_in(r))[1];
 
 -- The person a path leads through: /customers/7/payments/31 is about customer 7.
 CREATE OR REPLACE MACRO person_of(p) AS

@@ -61,7 +61,9 @@ def by_pattern(
 
 
 def by_keys(
-    *key_sets: tuple[str, ...], shapes: tuple[Shape, ...] = (Shape.JSON, Shape.CSV, Shape.PARQUET), ceiling: float = 0.95
+    *key_sets: tuple[str, ...],
+    shapes: tuple[Shape, ...] = (Shape.JSON, Shape.CSV, Shape.PARQUET),
+    ceiling: float = 0.95,
 ) -> Callable[[Sample], float]:
     """Recognise records by sets of dotted paths: a record counts when it has all paths of any one set."""
 

@@ -18,7 +18,7 @@ MEMBER_BYTES_MAX = 256 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One package: ``integrity`` is the SHA-512 of its archive (Subresource Integrity), ``members`` what is taken out."""
+    """One package: ``integrity`` is the SHA-512 of its archive, as npm writes it; ``members`` are taken out."""
 
     name: str
     version: str

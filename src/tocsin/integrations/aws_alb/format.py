@@ -29,7 +29,7 @@ FORMATS: tuple[Format, ...] = (
             "status_detail": 'blank(r."error")',
             "src_endpoint_ip": 'ip_of(r."client")',
             "user_agent": 'unescaped(r."agent")',
-            "url_hostname": "coalesce(blank(r.\"domain\"), "
+            "url_hostname": 'coalesce(blank(r."domain"), '
             "blank(regexp_extract(r.\"target\", '^[A-Za-z]+://([^/:?#]+)', 1)))",
             "bytes_out": 'try_cast(r."bytes_out" AS BIGINT)',
             "duration_ms": f"CAST(round(1000 * ({_SECONDS})) AS BIGINT)",

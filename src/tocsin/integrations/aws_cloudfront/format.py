@@ -51,7 +51,11 @@ def _columns(present: tuple[str, ...]) -> dict[str, str]:
 
 def _pattern(fields: tuple[str, ...], *, least: int) -> str:
     """Return the pattern of a tab-separated line; fields after the first ``least`` may be missing."""
-    return "^([^\\t]*)" + "".join("\\t([^\\t]*)" if at < least else "(?:\\t([^\\t]*))?" for at in range(1, len(fields))) + "\\s*$"
+    return (
+        "^([^\\t]*)"
+        + "".join("\\t([^\\t]*)" if at < least else "(?:\\t([^\\t]*))?" for at in range(1, len(fields)))
+        + "\\s*$"
+    )
 
 
 def _tailored(sample: Sample) -> Format:

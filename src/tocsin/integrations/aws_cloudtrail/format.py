@@ -9,7 +9,16 @@ from tocsin.integrations.aws_cloudtrail.objects import DATA_CATEGORY, OBJECT_ID,
 from tocsin.integrations.expressions import first, one_of
 from tocsin.integrations.recognition import by_keys
 
-_SIGN_IN = ("ConsoleLogin", "CheckMfa", "SwitchRole", "ExitRole", "RenewRole", "UserAuthentication", "Authenticate", "Federate")
+_SIGN_IN = (
+    "ConsoleLogin",
+    "CheckMfa",
+    "SwitchRole",
+    "ExitRole",
+    "RenewRole",
+    "UserAuthentication",
+    "Authenticate",
+    "Federate",
+)
 # IAM calls that change an account (OCSF 3001) and what was done to it.
 _ACCOUNT_CHANGES = {
     "CreateUser": 1, "CreateLoginProfile": 1, "CreateAccessKey": 1, "UpdateLoginProfile": 4, "ChangePassword": 3,
@@ -78,7 +87,7 @@ _COLUMNS = {
     ),
     "actor_user_name": _USER_NAME,
     "actor_session_uid": f"CASE WHEN {_IDENTITY}.\"type\" IN ('AssumedRole', 'FederatedUser', 'WebIdentityUser', 'SAMLUser') "
-    f"THEN secret(coalesce(blank({_IDENTITY}.\"accessKeyId\"), blank({_IDENTITY}.\"principalId\"))) END",
+    f'THEN secret(coalesce(blank({_IDENTITY}."accessKeyId"), blank({_IDENTITY}."principalId"))) END',
     "actor_credential_uid": f'blank({_IDENTITY}."accessKeyId")',
     "target_account": f"""CASE WHEN {_IAM} AND {PARAMETERS["userName"]} IS DISTINCT FROM blank({_IDENTITY}."userName")
         THEN {PARAMETERS["userName"]} END""",
@@ -126,6 +135,6 @@ FORMATS: tuple[Format, ...] = (
         unmapped="masked(json_object('requestParameters', r.\"requestParameters\", "
         "'responseElements', r.\"responseElements\", 'additionalEventData', r.\"additionalEventData\", "
         "'awsRegion', js(j, '$.awsRegion'), 'recipientAccountId', js(j, '$.recipientAccountId'), "
-        "'sessionArn', r.\"userIdentity\".\"arn\")::VARCHAR)",
+        '\'sessionArn\', r."userIdentity"."arn")::VARCHAR)',
     ),
 )

@@ -9,7 +9,9 @@ from tocsin.integrations.expressions import first, one_of
 from tocsin.integrations.recognition import QUOTED, by_keys, by_pattern
 
 _HEAD = r"^([0-9a-f]{64}|-) (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:[^\]]+)\] (\S+) (\S+) (\S+) ((?:REST|SOAP|WEBSITE|BATCH|S3)\.\S+) (\S+) "
-_PATTERN = _HEAD + f'(?:"{QUOTED}"|-) ' + r"(\d+|-) (\S+) (\S+) (\S+) (\S+) (\S+) " + f'(?:"{QUOTED}"|-) (?:"{QUOTED}"|-)(.*)$'
+_PATTERN = (
+    _HEAD + f'(?:"{QUOTED}"|-) ' + r"(\d+|-) (\S+) (\S+) (\S+) (\S+) (\S+) " + f'(?:"{QUOTED}"|-) (?:"{QUOTED}"|-)(.*)$'
+)
 _FIELDS = ("owner", "bucket", "time", "ip", "requester", "request_id", "operation", "key", "request", "status", "error",
            "bytes", "size", "duration", "turn_around", "referrer", "agent", "rest")  # fmt: skip
 _JSON_KEYS = ("bucket", "bucket_name", "time", "request_time", "remoteip", "remote_ip", "requester", "requestid", "request_id",

@@ -164,7 +164,10 @@ FORMATS: tuple[Format, ...] = (
         shape=Shape.JSON,
         fields=_SIGN_IN,
         columns=_sign_in(
-            "r", code='blank(r."status"."errorCode")', moment='ms_any(r."createdDateTime")', address='ip_of(r."ipAddress")'
+            "r",
+            code='blank(r."status"."errorCode")',
+            moment='ms_any(r."createdDateTime")',
+            address='ip_of(r."ipAddress")',
         ),
         recognise=_holding("createdDateTime", "userPrincipalName", "appDisplayName", "status"),
     ),

@@ -23,7 +23,9 @@ _REQUEST_LINE = r"^[A-Z]{3,10} \S+"
 # What an operation is called when somebody signs in, leaves, or changes how they prove who they are. RE2.
 _LOGIN = r"(?i)(?:^|[^a-z])(?:log|sign|logged|signed)[ _-]?(?:in|on)(?:[^a-z]|$)|log-?in|logon|sign-?in|authenticat|^auth$|session[._ -]?(?:start|create)"
 _LOGOUT = r"(?i)log-?(?:ged)?[ _-]?(?:out|off)|sign-?(?:ed)?[ _-]?(?:out|off)|session[._ -]?(?:end|delete|destroy)"
-_FAILED = r"(?i)fail|denied|invalid|reject|error|locked|blocked|unsuccess|bad[_ -]?(?:password|credential)|wrong|incorrect"
+_FAILED = (
+    r"(?i)fail|denied|invalid|reject|error|locked|blocked|unsuccess|bad[_ -]?(?:password|credential)|wrong|incorrect"
+)
 _FACTOR = r"(?i)(?:mfa|2fa|two[_ -]?factor|factor|totp|passkey|authenticator|webauthn)"
 _PASSWORD = r"(?i)password"
 _ACCESS = r"(?i)(?:role|permission|privilege|group|scope|policy|membership)"
@@ -228,17 +230,23 @@ def _deed(parts: Part) -> dict[str, str]:
     operation, code, verdict = parts.sql("operation"), parts.sql("code"), parts.sql("verdict")
     raw = parts.sql("path")
     line = f"regexp_matches({raw}, '{_REQUEST_LINE}')"
-    target = f"CASE WHEN {line} THEN regexp_extract({raw}, '^[A-Z]+ (\\S+)', 1) ELSE {raw} END" if parts.has("path") else raw
+    target = (
+        f"CASE WHEN {line} THEN regexp_extract({raw}, '^[A-Z]+ (\\S+)', 1) ELSE {raw} END" if parts.has("path") else raw
+    )
     method = f"coalesce({parts.sql('method')}, nullif(regexp_extract({raw}, '^([A-Z]{{3,10}}) ', 1), ''))"
     path = f"path_of({target})"
     # In a list of log-ins nothing else says what was done; the names of its own fields do.
-    of_logins = any(re.search(r"log-?in|sign-?in", plain(each[-1])) for each in (*parts.of("time"), *parts.of("verdict")))
+    of_logins = any(
+        re.search(r"log-?in|sign-?in", plain(each[-1])) for each in (*parts.of("time"), *parts.of("verdict"))
+    )
     login = f"({operation} IS NOT NULL AND regexp_matches({operation}, '{_LOGIN}'))"
     logout = f"({operation} IS NOT NULL AND regexp_matches({operation}, '{_LOGOUT}'))"
     if of_logins and not parts.has("operation"):
         login = "true"
     changes = "regexp_matches({0}, '{1}') AND regexp_matches({0}, '{2}')"
-    factor = changes.format(operation, _FACTOR, "(?i)add|enrol|enabl|regist|activ|creat|remov|disabl|delet|reset|deactiv|unenrol")
+    factor = changes.format(
+        operation, _FACTOR, "(?i)add|enrol|enabl|regist|activ|creat|remov|disabl|delet|reset|deactiv|unenrol"
+    )
     password = changes.format(operation, _PASSWORD, "(?i)chang|reset|updat|set")
     access = changes.format(operation, _ACCESS, "(?i)add|grant|assign|attach|revok|remov|chang|updat|elevat")
     less = f"regexp_matches({operation}, '(?i)remov|disabl|delet|deactiv|unenrol|revok')"
@@ -280,7 +288,10 @@ def _object(parts: Part) -> dict[str, str]:
         kinds.append(f"CASE WHEN {on_customer} IS NOT NULL THEN 'customer' END")
         things.append(on_customer)
     if any(parts.has(part) for part in ("object_type", "object_id", "named_object", "customer")):
-        kind, thing = f"coalesce({', '.join(kinds)}, object_type_of({path}))", f"coalesce({', '.join(things)}, object_id_of({path}))"
+        kind, thing = (
+            f"coalesce({', '.join(kinds)}, object_type_of({path}))",
+            f"coalesce({', '.join(things)}, object_id_of({path}))",
+        )
         columns = {"object_type": f"lower({kind})", "object_id": thing}
     if parts.has("owner") or parts.has("customer"):
         columns["object_owner"] = f"coalesce({parts.sql('owner')}, {on_customer}, person_of({path}))"

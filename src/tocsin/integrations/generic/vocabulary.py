@@ -13,18 +13,18 @@ STAFF = ("staffid", "staff", "employeeid", "employee", "operatorid", "operator",
 USER_ID = (
     "userid", "useruid", "useruuid", "accountid", "accountuid", "account", "uid", "user", "actorid", "actoruid", "actoruserid",
     "actoruseruid", "principalid", "principal", "subjectid", "sub", "subject", "memberid", "subscriberid", "loginid",
-    "performedby", "createdby", "requester", "actor", "identity", "accountname", "userguid",
+    "performedby", "createdby", "requester", "actor", "identity", "whoid", "accountname", "userguid",
 )  # fmt: skip
 USER_NAME = ("email", "useremail", "actoremail", "emailaddress", "useremailaddress", "username", "loginname", "login",
              "actorname", "actorusername", "userprincipalname", "upn", "principalemail", "screenname",
-             "actoralternateid", "accountemail")  # fmt: skip
+             "actoralternateid", "accountemail", "whomail", "mail")  # fmt: skip
 CUSTOMER_ID = ("customerid", "customer", "customeruid", "customeraccount", "patientid", "patient", "clientaccount",
                "clientaccountid")  # fmt: skip
 TARGET = ("targetaccount", "targetaccountid", "targetuser", "targetuserid", "targetid", "target", "targetemail",
           "targetusername", "onbehalfof", "affecteduser", "affecteduserid", "recipientaccount", "subjectaccount")  # fmt: skip
 ACTOR_TYPE = ("actortype", "actorkind", "usertype", "principaltype", "accounttype", "actorrole", "usercategory")
 SESSION = ("sessionid", "session", "sessionuid", "sid", "sessiontoken", "actorsessionuid", "actorsessionid", "usersessionid",
-           "sessionkey", "accesstoken", "tokenhash", "sessionhash")  # fmt: skip
+           "sessionkey", "sess", "accesstoken", "tokenhash", "sessionhash")  # fmt: skip
 CREDENTIAL = ("apikeyid", "keyid", "accesskeyid", "tokenid", "credentialid", "clientapikeyid", "oauthclientid")
 CREDENTIAL_SECRET = ("apikey", "xapikey", "clientapikey")
 ADDRESS = (
@@ -70,7 +70,16 @@ OWNER = ("objectowner", "owner", "ownerid", "resourceowner", "resourceownerid", 
 CATEGORY = ("datacategory", "datatype", "dataclass", "dataclassification")
 BYTES = ("bytesout", "bytessent", "bodybytessent", "responsebytes", "responsesize", "bytes", "size", "contentlength",
          "responsecontentlength", "reslength", "edgeresponsebytes")  # fmt: skip
-DURATION_MS = ("durationms", "latencyms", "responsetimems", "elapsedms", "tookms", "timems", "durationmillis", "requesttimems")
+DURATION_MS = (
+    "durationms",
+    "latencyms",
+    "responsetimems",
+    "elapsedms",
+    "tookms",
+    "timems",
+    "durationmillis",
+    "requesttimems",
+)
 COUNTRY = ("countrycode", "country", "geocountry", "geocountrycode", "ipcountry", "clientcountry", "geoipcountry",
            "geocountryisocode", "countryiso", "srccountry", "actorlocationcountrycode")  # fmt: skip
 LATITUDE = ("latitude", "lat", "geolat", "geolocationlat", "geolatitude", "locationlatitude", "locationlat")

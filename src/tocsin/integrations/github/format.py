@@ -20,7 +20,17 @@ _FIELDS = ("_document_id", "@timestamp", "at_sign_timestamp", "created_at", "act
 
 
 def _recognise(sample: Sample) -> float:
-    others = {"org", "repo", "repository", "business", "_document_id", "actor_location", "operation_type", "actor_ip", "user"}
+    others = {
+        "org",
+        "repo",
+        "repository",
+        "business",
+        "_document_id",
+        "actor_location",
+        "operation_type",
+        "actor_ip",
+        "user",
+    }
     return 0.93 * records_where(
         sample,
         lambda record: (
@@ -28,7 +38,12 @@ def _recognise(sample: Sample) -> float:
             and "." in str(record["action"])
             and "actor" in record
             and not isinstance(record["actor"], dict)
-            and ("created_at" in record or "@timestamp" in record or "at_sign_timestamp" in record or "p_event_time" in record)
+            and (
+                "created_at" in record
+                or "@timestamp" in record
+                or "at_sign_timestamp" in record
+                or "p_event_time" in record
+            )
             and bool(others & record.keys())
         ),
     )
@@ -61,7 +76,7 @@ FORMATS: tuple[Format, ...] = (
             "src_endpoint_ip": 'ip_of(r."actor_ip")',
             "src_country": 'nullif(left(upper(blank(r."actor_location"."country_code")), 2), \'\')',
             "user_agent": 'blank(r."user_agent")',
-            "object_type": "CASE WHEN blank(coalesce(r.\"repo\", r.\"repository\")) IS NOT NULL THEN 'repository' "
+            "object_type": 'CASE WHEN blank(coalesce(r."repo", r."repository")) IS NOT NULL THEN \'repository\' '
             "WHEN blank(r.\"org\") IS NOT NULL THEN 'organisation' END",
             "object_id": first('r."repo"', 'r."repository"', 'r."org"'),
             "data_category": f"CASE WHEN {_ACTION} IN ('git.clone', 'git.fetch', 'repo.download_zip') THEN 'internal' END",

@@ -45,7 +45,7 @@ FORMATS: tuple[Format, ...] = (
             "status_detail": f'masked(blank({_P}."status"."message"))',
             "api_operation": f"blank({_METHOD})",
             "api_service_name": f'blank({_P}."serviceName")',
-            "actor_type": f"CASE WHEN {_P}.\"authenticationInfo\".\"principalEmail\" LIKE '%gserviceaccount.com' "
+            "actor_type": f'CASE WHEN {_P}."authenticationInfo"."principalEmail" LIKE \'%gserviceaccount.com\' '
             "THEN 'service' ELSE 'cloud' END",
             "actor_user_uid": first(
                 f'{_P}."authenticationInfo"."principalEmail"', f'{_P}."authenticationInfo"."principalSubject"'

@@ -35,7 +35,8 @@ def _recognise(sample: Sample) -> float:
     return 0.95 * records_where(
         sample,
         lambda record: (
-            value_at(record, "id.applicationName") is not None and ("events" in record or "name" in record or "type" in record)
+            value_at(record, "id.applicationName") is not None
+            and ("events" in record or "name" in record or "type" in record)
         ),
     )
 

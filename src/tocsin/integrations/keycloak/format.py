@@ -28,9 +28,7 @@ def _columns(at: dict[str, str], *, moment: str, uid: str) -> dict[str, str]:
     kind = at["type"]
     plain = _PLAIN.format(type=kind)
     admin = f"blank({at['operationType']}) IS NOT NULL"
-    verb = (
-        f"CASE {at['operationType']} WHEN 'CREATE' THEN 1 WHEN 'UPDATE' THEN 3 WHEN 'DELETE' THEN 4 ELSE 99 END"
-    )
+    verb = f"CASE {at['operationType']} WHEN 'CREATE' THEN 1 WHEN 'UPDATE' THEN 3 WHEN 'DELETE' THEN 4 ELSE 99 END"
     person = f"nullif(regexp_extract({at['resourcePath']}, '^users/([^/]+)', 1), '')"
     return {
         "event_uid": uid,

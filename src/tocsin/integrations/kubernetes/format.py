@@ -38,7 +38,7 @@ FORMATS: tuple[Format, ...] = (
         },
         columns={
             # One request is told at several stages under the same auditID.
-            "event_uid": 'blank(r."auditID") || \':\' || coalesce(r."stage", \'\')',
+            "event_uid": "blank(r.\"auditID\") || ':' || coalesce(r.\"stage\", '')",
             "ts": 'coalesce(ms_any(r."requestReceivedTimestamp"), ms_any(r."stageTimestamp"))',
             "class_uid": f"CASE WHEN {_BINDING} THEN 3005 ELSE 6003 END",
             "activity_id": f"CASE WHEN {_BINDING} THEN CASE WHEN r.\"verb\" LIKE 'delete%' THEN 2 ELSE 1 END "
@@ -47,7 +47,7 @@ FORMATS: tuple[Format, ...] = (
             "status_id": 'http_status(r."responseStatus"."code")',
             "status_code": 'blank(r."responseStatus"."code")',
             "status_detail": 'blank(r."responseStatus"."reason")',
-            "api_operation": f"blank(concat_ws(' ', r.\"verb\", {_OBJECT}.\"resource\" || "
+            "api_operation": f'blank(concat_ws(\' \', r."verb", {_OBJECT}."resource" || '
             f"CASE WHEN blank({_OBJECT}.\"subresource\") IS NULL THEN '' ELSE '/' || {_OBJECT}.\"subresource\" END))",
             "api_service_name": "'kubernetes'",
             "actor_type": f"CASE WHEN {_USER} LIKE 'system:%' AND {_USER} <> 'system:anonymous' THEN 'service' "

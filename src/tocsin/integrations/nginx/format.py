@@ -30,7 +30,7 @@ def _recognise(sample: Sample) -> float:
     if sample.shape is not Shape.JSON:
         return 0.0
     return 0.93 * records_where(
-        sample, lambda record: ("remote_addr" in record and "status" in record and len(_SURE & record.keys()) >= 4)
+        sample, lambda record: "remote_addr" in record and "status" in record and len(_SURE & record.keys()) >= 4
     )
 
 

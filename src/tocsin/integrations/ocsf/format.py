@@ -14,8 +14,8 @@ _SUBJECT = 'r."user"'
 _HTTP = 'r."http_request"'
 _RESOURCE = 'coalesce(r."resources"[1], r."resource", r."web_resources"[1])'
 # In 3001 and 3005 ``user`` is the one acted upon; in 3002 the one who signs in.
-_ON_ANOTHER = "try_cast(r.\"class_uid\" AS INTEGER) IN (3001, 3005, 3006)"
-_UID = f"coalesce(blank({_SUBJECT}.\"uid\"), blank({_SUBJECT}.\"name\"), blank({_SUBJECT}.\"email_addr\"))"
+_ON_ANOTHER = 'try_cast(r."class_uid" AS INTEGER) IN (3001, 3005, 3006)'
+_UID = f'coalesce(blank({_SUBJECT}."uid"), blank({_SUBJECT}."name"), blank({_SUBJECT}."email_addr"))'
 
 _JSON = Format(
     key="ocsf_json",

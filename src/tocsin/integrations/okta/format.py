@@ -7,7 +7,9 @@ from tocsin.integrations.recognition import by_keys
 
 # Data lakes lower the case of the outermost keys; then the second spelling is read.
 _TYPE = """coalesce(r."eventType", js(j, '$.eventtype'))"""
-_SESSION = """coalesce(r."authenticationContext"."externalSessionId", js(j, '$.authenticationcontext.externalSessionId'))"""
+_SESSION = (
+    """coalesce(r."authenticationContext"."externalSessionId", js(j, '$.authenticationcontext.externalSessionId'))"""
+)
 _DEBUG = """coalesce(r."debugContext"."debugData", json_extract(j, '$.debugcontext.debugData'))"""
 _AS_NUMBER = """coalesce(r."securityContext"."asNumber", try_cast(js(j, '$.securitycontext.asNumber') AS BIGINT))"""
 _SIGN_IN = ("user.session.start", "user.authentication.auth_via_mfa", "user.authentication.sso",
@@ -85,7 +87,7 @@ FORMATS: tuple[Format, ...] = (
             "actor_user_uid": 'blank(r."actor"."id")',
             "actor_user_name": first('r."actor"."alternateId"', 'r."actor"."displayName"'),
             "actor_session_uid": f"secret(nullif({_SESSION}, 'unknown'))",
-            "target_account": f"nullif({_TARGET_USER}, r.\"actor\".\"id\")",
+            "target_account": f'nullif({_TARGET_USER}, r."actor"."id")',
             "src_endpoint_ip": """coalesce(ip_of(r."client"."ipAddress"), ip_of(js(r."request"."ipChain", '$[0].ip')))""",
             "src_asn": _AS_NUMBER,
             "src_latitude": 'r."client"."geographicalContext"."geolocation"."lat"',

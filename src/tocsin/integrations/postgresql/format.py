@@ -22,7 +22,9 @@ _CSVLOG = (
 )
 
 
-def _columns(*, moment: str, user: str, client: str, level: str, message: str, session: str, code: str) -> dict[str, str]:
+def _columns(
+    *, moment: str, user: str, client: str, level: str, message: str, session: str, code: str
+) -> dict[str, str]:
     """Return the columns from SQL for each part of a log entry."""
 
     def audited(part: int) -> str:
@@ -31,7 +33,9 @@ def _columns(*, moment: str, user: str, client: str, level: str, message: str, s
 
     kind, command, object_type = audited(1), audited(2), audited(3)
     object_name = f"trim({audited(4)}, '\"')"
-    refused = f"regexp_matches({message}, 'authentication failed for user|no pg_hba.conf entry|role \".*\" does not exist')"
+    refused = (
+        f"regexp_matches({message}, 'authentication failed for user|no pg_hba.conf entry|role \".*\" does not exist')"
+    )
     admitted = f"starts_with({message}, 'connection authorized') OR starts_with({message}, 'connection authenticated')"
     named = f"""nullif(regexp_extract({message}, '(?:for user |role |user |user=)"?([^" ,]+)"?', 1), '')"""
     host = f"""nullif(regexp_extract({message}, 'host(?:=| ")([0-9A-Fa-f.:]+)', 1), '')"""
@@ -82,7 +86,9 @@ FORMATS: tuple[Format, ...] = (
             session='secret(r."session_id")',
             code='blank(r."state_code")',
         ),
-        recognise=by_keys(("timestamp", "error_severity", "session_id", "pid"), ("timestamp", "error_severity", "backend_type")),
+        recognise=by_keys(
+            ("timestamp", "error_severity", "session_id", "pid"), ("timestamp", "error_severity", "backend_type")
+        ),
     ),
     Format(
         key="postgresql_csv",
@@ -91,8 +97,21 @@ FORMATS: tuple[Format, ...] = (
         pattern=_CSVLOG,
         fields={
             name: "VARCHAR"
-            for name in ("stamp", "zone", "user", "database", "pid", "client", "session", "number", "command", "level", "code",
-                         "message", "plain")
+            for name in (
+                "stamp",
+                "zone",
+                "user",
+                "database",
+                "pid",
+                "client",
+                "session",
+                "number",
+                "command",
+                "level",
+                "code",
+                "message",
+                "plain",
+            )
         },  # fmt: skip
         columns=_columns(
             moment="""ms_iso(r."stamp" || ' ' || r."zone")""",

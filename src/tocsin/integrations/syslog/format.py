@@ -30,9 +30,7 @@ def _found(pattern: str, group: int = 1) -> str:
     return f"nullif(regexp_extract({_SAID}, '{pattern}', {group}), '')"
 
 
-_TRIED = (
-    r"^(?:error: )?(Failed|Accepted|Postponed) (\S+) for (invalid user )?(.*?) from ([0-9A-Fa-f.:]+)(?:%\S+)?(?: port \d+)?"
-)
+_TRIED = r"^(?:error: )?(Failed|Accepted|Postponed) (\S+) for (invalid user )?(.*?) from ([0-9A-Fa-f.:]+)(?:%\S+)?(?: port \d+)?"
 _INVALID = r"^(?:error: )?(?:Invalid|Illegal) user (.*?) from ([0-9A-Fa-f.:]+)"
 _TOO_MANY = r"^error: maximum authentication attempts exceeded for (?:invalid user )?(.*?) from ([0-9A-Fa-f.:]+)"
 _PAM = r"^pam_\w+\(([\w-]+):auth\): authentication failure;.*?(?:rhost=([0-9A-Fa-f.:]*))?\s*(?:user=(\S*))?\s*$"
@@ -42,7 +40,9 @@ _SUDO = r"^\s*(\S+) : .*?(?:TTY=.*? ; )?PWD=.*? ; USER=(\S+) ; .*?COMMAND=(.*)$"
 _NEW_USER = r"^new user: name=([^,]+)"
 _TO_GROUP = r"^add ''([^'']+)'' to (?:shadow )?group ''([^'']+)''"
 _PASSWORD = r"password changed for (\S+)"
-_ELSE_ADDRESS = r"(?:from|by|with|rhost=|client[ =]|\[) ?(?:(?:invalid|authenticating) user \S+ )?([0-9]{1,3}(?:\.[0-9]{1,3}){3})"
+_ELSE_ADDRESS = (
+    r"(?:from|by|with|rhost=|client[ =]|\[) ?(?:(?:invalid|authenticating) user \S+ )?([0-9]{1,3}(?:\.[0-9]{1,3}){3})"
+)
 
 _VERDICT = _found(_TRIED)
 # sshd tells the same failure through PAM too; only its own words count, other programs have none.

@@ -22,9 +22,7 @@ VHOST = f"^{CONTAINER_PREFIX}{_VHOST}{_LINE}(?:{_AGENT})?(.*)$"
 _VHOST_SHAPE = f"^{CONTAINER_PREFIX}[A-Za-z0-9_.\\[\\]:*-]+ [0-9A-Fa-f.:]+ \\S+ .*? \\[\\d{{1,2}}/[A-Z][a-z]{{2}}/"
 
 _FIELDS = ("host", "login", "time", "method", "target", "raw", "status", "bytes")
-_TARGET = (
-    r"""coalesce(blank(r."target"), blank(regexp_extract(r."raw", '^[A-Z]+ (/.*?)(?: HTTP/[0-9.]+)?$', 1)))"""
-)
+_TARGET = r"""coalesce(blank(r."target"), blank(regexp_extract(r."raw", '^[A-Z]+ (/.*?)(?: HTTP/[0-9.]+)?$', 1)))"""
 _METHOD = r"""coalesce(blank(r."method"), blank(regexp_extract(r."raw", '^([A-Z]{3,20}) /', 1)))"""
 _COLUMNS = {
     "ts": 'ms_clf(r."time")',
