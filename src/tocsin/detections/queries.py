@@ -7,6 +7,7 @@ from pathlib import Path
 from tocsin.detections.compilation import detection_sql, measure_names
 from tocsin.detections.errors import RuleRefused
 from tocsin.detections.evidence import StoredEvidence, evidence_of, read_evidence
+from tocsin.detections.gathering import gather_evidence
 from tocsin.detections.leads import leads_of, with_leads
 from tocsin.detections.raising import raised
 from tocsin.detections.rulefile import read_rule
@@ -15,7 +16,7 @@ from tocsin.detections.values import Detection, Lead, Rule
 from tocsin.events.queries import EventStore
 
 __all__ = [
-    "ExampleRun", "StoredEvidence", "detect", "detection_sql", "evidence_of", "leads", "load_rules", "measure_names",
+    "ExampleRun", "StoredEvidence", "detect", "detection_sql", "evidence_of", "gather_evidence", "leads", "load_rules", "measure_names",
     "read_evidence", "rule_by_id", "run_examples", "shipped_rules",
 ]
 

@@ -7,7 +7,7 @@ Everything is one pass of SQL per question, however many accounts there are. The
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tocsin.detections.values import AccountRole, Detection, Lead, Reason
+from tocsin.detections.values import AccountRole, Detection, Lead, Reason, Rule
 from tocsin.events.queries import EventStore
 from tocsin.events.values import Gap, SourceRead
 from tocsin.scopes import cohorts, considered, intruder, reach, roles
@@ -27,6 +27,7 @@ def drafted(
     *,
     detections: Sequence[Detection],
     leads: Sequence[Lead],
+    rules: Sequence[Rule],
     sources: Sequence[SourceRead],
     gaps: Sequence[Gap],
     named_cohorts: Sequence[str],
@@ -35,7 +36,7 @@ def drafted(
 ) -> ScopeDraft:
     """Return the scope; raises CohortNotUnderstood before anything is computed."""
     named = [cohorts.named_by_operator(text) for text in named_cohorts]
-    chosen = intruder.gather(store, detections=detections, leads=leads)
+    chosen = intruder.gather(store, detections=detections, leads=leads, rules=rules)
     roles.assign(store, known_accounts=known_accounts, staff_accounts=staff_accounts)
     networks, clients = cohorts.of_networks(store, chosen=chosen), cohorts.of_clients(store, chosen=chosen)
     memberships = [*networks, *clients, *named]
@@ -46,7 +47,8 @@ def drafted(
     _account_table(store)
     _object_table(store)
     logs = store.one("SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM events")
-    window = _window(store, chosen)
+    standing = _standing(store, chosen)
+    window = _window(store, standing)
     watched = (window[0] if window else logs["first_ts"], logs["last_ts"]) if logs["last_ts"] is not None else None
     return ScopeDraft(
         accounts=_accounts(store, reasons),
@@ -60,7 +62,7 @@ def drafted(
         platforms=_platforms(store),
         countries=_countries(store),
         window=window,
-        aware_ts=min((found.last_ts for found in chosen), default=None),
+        aware_ts=min((found.last_ts for found in standing), default=None),
         objects_total=store.count("SELECT 1 FROM affected_objects"),
     )
 
@@ -181,12 +183,22 @@ def _object_table(store: EventStore) -> None:
     )
 
 
-def _window(store: EventStore, chosen: Sequence[Detection]) -> Window | None:
-    if not chosen:
+def _standing(store: EventStore, chosen: Sequence[Detection]) -> tuple[Detection, ...]:
+    """Return the detections that still stand once the owners' own successes are taken out of them."""
+    cleared = set(
+        store.column(
+            "SELECT DISTINCT n FROM own_places WHERE n NOT IN (SELECT n FROM intruder_evidence WHERE status_id = 1)"
+        )
+    )
+    return tuple(found for n, found in enumerate(chosen) if n not in cleared)
+
+
+def _window(store: EventStore, standing: Sequence[Detection]) -> Window | None:
+    if not standing:
         return None
     seen = store.one("SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM intruder_events")
-    firsts = [found.first_ts for found in chosen] + ([seen["first_ts"]] if seen["first_ts"] is not None else [])
-    lasts = [found.last_ts for found in chosen] + ([seen["last_ts"]] if seen["last_ts"] is not None else [])
+    firsts = [found.first_ts for found in standing] + ([seen["first_ts"]] if seen["first_ts"] is not None else [])
+    lasts = [found.last_ts for found in standing] + ([seen["last_ts"]] if seen["last_ts"] is not None else [])
     return min(firsts), max(lasts)
 
 

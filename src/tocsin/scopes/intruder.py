@@ -5,12 +5,12 @@ data or objects. ``evidence``: every event of theirs, with ``proven`` (the rule'
 events laid at the intruder's door, with ``origin`` (``evidence``, ``follow`` or ``after``) and ``operation``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from tocsin.detections.values import Detection, Kind, Lead
+from tocsin.detections import queries as detection_queries
+from tocsin.detections.values import Detection, Kind, Lead, Rule
 from tocsin.events.queries import EventStore
 
-EVIDENCE_BATCH = 200  # SELECTs in one UNION ALL: more makes planning slow, fewer reads the events more often
 FOLLOW_UP_MS = 24 * 3600 * 1000  # for so long after a proven use, the same account on the same address is the intruder
 # Attempts on machines from outside: unless their author says otherwise, they say nothing about accounts or data.
 SILENT_KINDS = frozenset({Kind.SCAN, Kind.CRAWL, Kind.DOS, Kind.EXPLOIT_ATTEMPT, Kind.MISCONFIGURATION})
@@ -55,7 +55,9 @@ def speaks(detection: Detection) -> bool:
     return told or detection.kind not in SILENT_KINDS
 
 
-def gather(store: EventStore, *, detections: Sequence[Detection], leads: Sequence[Lead]) -> tuple[Detection, ...]:
+def gather(
+    store: EventStore, *, detections: Sequence[Detection], leads: Sequence[Lead], rules: Iterable[Rule]
+) -> tuple[Detection, ...]:
     """Make ``detected``, ``evidence`` and ``intruder_events``; return the detections that speak, by number ``n``.
 
     A suspect that is followed is followed to the end of its lead: the same actor was still there.
@@ -78,7 +80,7 @@ def gather(store: EventStore, *, detections: Sequence[Detection], leads: Sequenc
             for n, found in enumerate(chosen)
         ],
     )  # fmt: skip
-    _gather_evidence(store, chosen)
+    detection_queries.gather_evidence(store, chosen, table="evidence", columns=COLUMNS, rules=rules)
     _split_stolen_sessions(store)
     _know_owners(store)
     _lay_evidence(store)
@@ -87,26 +89,6 @@ def gather(store: EventStore, *, detections: Sequence[Detection], leads: Sequenc
     origins = " UNION ALL ".join(f"SELECT * FROM intruder_{origin}" for origin in ("evidence", "follow", "after"))
     store.temporary("intruder_events", f"SELECT *, {OPERATION} AS operation FROM ({origins}) laid")
     return chosen
-
-
-def _evidence_selects(chosen: Sequence[Detection]) -> Iterator[str]:
-    for n, found in enumerate(chosen):
-        sql = found.evidence_sql.strip().rstrip(";")
-        proven = f"coalesce(({found.scope.proof}), false)"
-        yield f"SELECT {n} AS n, {proven} AS proven, {COLUMNS} FROM ({sql}) AS evidence_{n}"
-
-
-def _gather_evidence(store: EventStore, chosen: Sequence[Detection]) -> None:
-    selects = list(_evidence_selects(chosen))
-    if not selects:
-        store.temporary("evidence", f"SELECT 0 AS n, false AS proven, {COLUMNS} FROM events WHERE false")
-        return
-    batches = [selects[start : start + EVIDENCE_BATCH] for start in range(0, len(selects), EVIDENCE_BATCH)]
-    for number, batch in enumerate(batches):
-        store.temporary(f"evidence_{number}", " UNION ALL ".join(batch))
-    store.temporary(
-        "evidence", " UNION ALL ".join(f"SELECT * FROM evidence_{number}" for number in range(len(batches)))
-    )
 
 
 def _split_stolen_sessions(store: EventStore) -> None:

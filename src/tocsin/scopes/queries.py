@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tocsin.detections.values import Detection, Lead
+from tocsin.detections import queries as detection_queries
+from tocsin.detections.values import Detection, Lead, Rule
 from tocsin.events.queries import EventStore
 from tocsin.events.values import Gap, SourceRead
 from tocsin.scopes import drafting
@@ -34,16 +35,19 @@ def draft_scope(
     cohorts: Sequence[str] = (),
     known_accounts: Collection[str] | None = None,
     accounts_staff: Collection[str] = (),
+    rules: Sequence[Rule] | None = None,
 ) -> ScopeDraft:
     """Return who and what the detections affect; leaves the tables ``scopes.commands.write_scope_files`` writes from.
 
     ``cohorts`` are the operator's own (``platform=android,version<1.4``). ``known_accounts`` are names known to be
-    customers' accounts, ``accounts_staff`` names known not to be. Raises CohortNotUnderstood.
+    customers' accounts, ``accounts_staff`` names known not to be. ``rules`` are
+    those that raised the detections (by default the shipped ones). Raises CohortNotUnderstood.
     """
     return drafting.drafted(
         store,
         detections=detections,
         leads=leads,
+        rules=detection_queries.shipped_rules() if rules is None else rules,
         sources=sources,
         gaps=gaps,
         named_cohorts=cohorts,

@@ -30,6 +30,7 @@ def test_the_owner_on_the_usual_device_and_network_is_cleared(logs: Logs) -> Non
     assert [(line.suspect, dict(line.reason.values)) for line in draft.considered if line.suspect] == [
         ("198.51.100.7", {"account": "ann"})
     ]
+    assert (draft.window, draft.aware_ts) == (None, None)
 
 
 def test_an_account_never_seen_elsewhere_is_only_likely(logs: Logs) -> None:
