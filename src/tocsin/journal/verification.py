@@ -56,6 +56,8 @@ class Reading:
     committed: dict[tuple[str, str], str] = field(default_factory=dict)  # entry id, name -> commitment
     batches: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # entry id -> how many rows, their root
     erased: set[str] = field(default_factory=set)
+    enrolled: dict[str, str] = field(default_factory=dict)  # subject of an enrolment -> its public key
+    signed: list[tuple[str, str, str]] = field(default_factory=list)  # where, who as a subject, with which public key
 
 
 def faults_in(
@@ -70,6 +72,10 @@ def faults_in(
         reading.grown.add(tree.leaf_hash(entry.content.encode()))
         if reading.grown.size in sizes:
             reading.states[reading.grown.size] = (reading.grown.root(), b"".join(reading.grown.peaks))
+    # A signature counts for a person only with the key that was enrolled to them.
+    for where, who, public_key in reading.signed:
+        if reading.enrolled.get(who) != public_key:
+            yield Found(Fault.ACT_SIGNATURE_WRONG, where)
     yield from _faults_in_personal(personal, reading=reading)
     yield from _faults_in_heads(stored_heads, reading=reading, key=key)
     for head in earlier:
@@ -94,6 +100,10 @@ def _faults_in_entry(entry: StoredEntry, *, reading: Reading) -> Iterator[Found]
         batch = {entry.id: (said["rows"]["n"], said["rows"]["root"])} if "rows" in said else {}
         erased = said["facts"]["values"] if entry.verb == "journal.person_erased" else []
         reading.erased.update(erased)
+        if entry.verb == "staff.enrolled":
+            reading.enrolled[said["subject"]] = said["facts"]["public_key"]
+        if "signature" in said["by"]:
+            reading.signed.append((where, f"staff:{said['by']['staff']}", said["by"]["public_key"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         yield Found(Fault.ENTRY_UNREADABLE, where)
         return
