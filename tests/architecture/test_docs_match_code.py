@@ -3,15 +3,18 @@
 import importlib.machinery
 import importlib.util
 import re
+import shlex
 from importlib import metadata
 from pathlib import Path
 
+import click
 import pytest
 
 from tocsin.cli import program
 from tocsin.events.values import COLUMN_NAMES
 
 VARIABLE = re.compile(r"\bTOCSIN_[A-Z]+(?:_[A-Z]+)*\b")
+COMMAND_LINE = re.compile(r"(?m)^    (?:bin/)?tocsin ([a-z][^#\n]*)")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -63,6 +66,37 @@ def test_links_between_pages_lead_somewhere(root: Path):
         targets = LINK.findall(page.read_text(encoding="utf-8"))
         broken += [f"{page.relative_to(root)} -> {target}" for target in targets if not (page.parent / target).exists()]
     assert broken == []
+
+
+def slips(line: str) -> list[str]:
+    """Return what is wrong with a command line as a page shows it: an unknown command, or an unknown option."""
+    words = shlex.split(line)
+    command = program.Program(build=object)
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        if name not in command.list_commands(context):
+            return [f"no command {name}"]
+        command = command.get_command(context, name)
+    known = {
+        option for parameter in command.get_params(context) for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    return [f"no option {word}" for word in words if word.startswith("--") and word.split("=")[0] not in known]
+
+
+def test_every_command_line_on_a_page_can_be_typed(root: Path):
+    found = {}
+    for page in [root / "README.md", *(root / "docs").rglob("*.md")]:
+        if page.name != "cli.md":
+            lines = COMMAND_LINE.findall(page.read_text(encoding="utf-8"))
+            found |= {f"{page.name}: {line}": slips(line) for line in lines if slips(line)}
+    assert found == {}
+
+
+def test_a_command_line_that_cannot_be_typed_is_seen():
+    assert slips("rules explian x") == ["no command explian"]
+    assert slips("demo --sead 3") == ["no option --sead"]
+    assert slips("investigate /var/log --out x") == []
 
 
 def test_every_dependency_is_explained_and_no_other(root: Path):
