@@ -72,12 +72,13 @@ def plot(
     first_ts, last_ts = points[0].first_ts, points[-1].last_ts
     scale = _Scale(first_ts, last_ts)
     all_base = HEAD + ALL_HEIGHT
-    suspects_base = all_base + HEAD + SUSPECTS_HEIGHT
+    highest_by_suspects = max(point.intruder for point in points)
+    suspects_base = all_base + HEAD + SUSPECTS_HEIGHT if highest_by_suspects else all_base
+    lanes = ((all_base, ALL_HEIGHT), (suspects_base, SUSPECTS_HEIGHT))[: 2 if highest_by_suspects else 1]
     marks, left_out = _marks(detections, scale=scale, top=suspects_base + 14)
     ticks_y = suspects_base + 14 + MARK_HEIGHT * len(marks) + 14
     per = wording.length(points[0].first_ts, points[0].last_ts)
     highest = max(point.events for point in points)
-    highest_by_suspects = max(point.intruder for point in points)
     stacks = _stacks(points, scale=scale, base=all_base, highest=highest)
     return Plot(
         height=ticks_y + 8,
@@ -94,7 +95,7 @@ def plot(
         gaps=tuple(
             scale.stretch(gap.first_ts, gap.last_ts, y=base - height, height=height)
             for gap in gaps
-            for base, height in ((all_base, ALL_HEIGHT), (suspects_base, SUSPECTS_HEIGHT))
+            for base, height in lanes
         ),
         marks=marks,
         ticks=_ticks(first_ts, last_ts, scale=scale, zone=zone),

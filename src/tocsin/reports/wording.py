@@ -1,5 +1,7 @@
 """The small words of a report: counts, lists, spans of time, names of kinds, in the language in force."""
 
+import csv
+import functools
 import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -348,8 +350,18 @@ def measure_word(measure: str) -> str:
 
 
 def country_name(code: str) -> str:
-    """Return a country by its ISO 3166-1 code."""
-    return visible(code, length_max=40) if code else _("country unknown")
+    """Return a country by its ISO 3166-1 code; a code without a name stands as it is."""
+    if not code:
+        return _("country unknown")
+    name = _countries().get(code, {}).get(language.current())
+    return name or visible(code, length_max=40)
+
+
+@functools.cache
+def _countries() -> dict[str, dict[str, str]]:
+    """Read ``countries.csv``: code -> language -> name, the short names in everyday use."""
+    with Path(__file__).with_name("countries.csv").open(encoding="utf-8", newline="") as handle:
+        return {row["code"]: row for row in csv.DictReader(handle)}
 
 
 def evidence_command(folder: Path, uid: str) -> str:

@@ -51,3 +51,13 @@ def test_hours_are_those_of_the_zone(cases: ModuleType) -> None:
 def test_any_span_gets_a_readable_number_of_bars(span_ms: int) -> None:
     width = timeline.bar_width(span_ms)
     assert span_ms // width + 1 <= timeline.BARS_MAX
+
+
+def test_without_suspects_there_is_one_lane_and_its_gaps_are_drawn(cases):
+    gap = cases.Gap("x", DAY + 10**6, DAY + 10**7, 1.0)
+    quiet = charts.plot(cases.timeline(intruder=False), gaps=(gap,), detections=(), zone="UTC")
+    loud = charts.plot(cases.timeline(), gaps=(gap,), detections=(), zone="UTC")
+    assert quiet is not None
+    assert loud is not None
+    assert (len(quiet.gaps), len(loud.gaps)) == (1, 2)
+    assert quiet.height < loud.height

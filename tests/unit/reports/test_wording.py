@@ -105,3 +105,17 @@ def test_the_evidence_command_is_quoted_for_a_shell(tmp_path_factory: pytest.Tem
 )
 def test_lengths_are_told_in_the_unit_a_person_would_choose(span_ms: int, written: str) -> None:
     assert wording.length(DAY, DAY + span_ms) == written
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "french"),
+    [("SE", "Sweden", "Suède"), ("CI", "Côte d’Ivoire", "Côte d’Ivoire"), ("", "country unknown", "pays inconnu")],
+)
+def test_countries_have_names(code: str, english: str, french: str) -> None:
+    assert wording.country_name(code) == english
+    with language.use("fr"):
+        assert wording.country_name(code) == french
+
+
+def test_a_country_code_from_nowhere_is_shown_as_it_is() -> None:
+    assert wording.country_name("X\u202e") == "X\\u202e"
