@@ -31,6 +31,6 @@ benchmark: ## measure; dated figures are kept in docs/benchmarks
 	$(PYTHON) -m pytest -m benchmark -s tests/benchmark
 
 faults: ## kill an investigation at 50 seeded moments, and look that nothing is lost or doubled
-	TOCSIN_FAULTS=50 $(PYTHON) -m pytest -n 2 -k kill
+	TOCSIN_FAULTS=50 $(PYTHON) -m pytest tests/scenario -k kill
 
 .PHONY: help check test format pins messages reference size benchmark faults

@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+ABOUT_TESTS = {"TOCSIN_TEST_DATA", "TOCSIN_FAULTS", "TOCSIN_BENCHMARK_LINES"}
+
 hypothesis.settings.register_profile("tocsin", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("tocsin")
 
@@ -15,7 +17,7 @@ hypothesis.settings.load_profile("tocsin")
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test an empty home, and nothing of the developer's environment."""
-    for name in [name for name in os.environ if name.startswith("TOCSIN_") and name != "TOCSIN_TEST_DATA"]:
+    for name in [name for name in os.environ if name.startswith("TOCSIN_") and name not in ABOUT_TESTS]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TOCSIN_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setenv("TOCSIN_LANG", "en")
