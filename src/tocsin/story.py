@@ -15,11 +15,15 @@ from tocsin.detections.values import Reason, Rule
 from tocsin.events import commands as event_commands, queries as event_queries
 from tocsin.events.ports import Format
 from tocsin.events.values import SourceRead
+from tocsin.incidents import commands as incident_commands
+from tocsin.incidents.values import FactKind, Incident, NewFact, Severity, Standing
+from tocsin.journal.values import Author
 from tocsin.kernel import clock, files, home, language
 from tocsin.kernel.language import gettext_noop
 from tocsin.reports import commands as report_commands, queries as report_queries
 from tocsin.reports.values import Investigation
 from tocsin.scopes import commands as scope_commands, queries as scope_queries
+from tocsin.scopes.values import Revision, ScopeDraft
 
 PARTIAL = ".partial"
 TABLES = {
@@ -61,7 +65,8 @@ def investigate(
     """Read logs into ``out`` and answer who is affected: events -> detections -> scope -> report.
 
     Writes ``events/``, ``rejected.jsonl.gz``, ``unjoined.csv``, ``detections.jsonl``, ``affected.csv``,
-    ``objects.csv``, ``summary.json`` and ``report.html``. May be interrupted and run again: what was read is kept, nothing is doubled.
+    ``objects.csv``, ``summary.json`` and ``report.html``. May be interrupted and run again: what was read is kept,
+    nothing is doubled.
     """
     question, watching = question or Question(), watching or Watching()
     started_at, began = clock.now(), monotonic()
@@ -87,6 +92,7 @@ def investigate(
         scope = scope_queries.draft_scope(
             store, detections=found, leads=leads, sources=sources, gaps=gaps, cohorts=question.cohorts
         )
+        scope = replace(scope, aware_ts=_aware_ts(out, scope=scope))
         scope_files = scope_commands.write_scope_files(store, folder=out)
         _say(watching, gettext_noop("Writing the report"))
         timeline = report_queries.timeline(store, detections=found, timezone=question.options.timezone)
@@ -123,6 +129,66 @@ def investigate(
     files.write_whole(out / "summary.json", orjson.dumps(summary(investigation), option=orjson.OPT_INDENT_2))
     report_commands.write_report(investigation, folder=out)
     return investigation
+
+
+def declare(investigation: Investigation, *, by: Author) -> tuple[Incident, Revision]:
+    """Declare an incident on what an investigation found, with its facts and revision 1 of its scope."""
+    incident = incident_commands.declare_incident(
+        _title(investigation),
+        severity=_severity(investigation),
+        leads=[lead.uid for lead in investigation.leads],
+        facts=_facts(investigation),
+        by=by,
+    )
+    return incident, scope_commands.open_revision(incident.number, folder=investigation.folder, by=by)
+
+
+def revise(investigation: Investigation, *, incident: int, by: Author) -> Revision:
+    """Make the next revision of an incident's scope from a later investigation."""
+    return scope_commands.open_revision(incident, folder=investigation.folder, by=by)
+
+
+def _title(investigation: Investigation) -> str:
+    kinds = Counter(each.kind.value.replace("_", " ") for each in investigation.detections)
+    return ", ".join(kind for kind, _count in kinds.most_common(3)) or "reported by a person"
+
+
+def _severity(investigation: Investigation) -> Severity:
+    order = list(Severity)
+    return max((Severity(each.severity) for each in investigation.detections), key=order.index, default=Severity.MEDIUM)
+
+
+def _facts(investigation: Investigation) -> list[NewFact]:
+    """Return the facts of an investigation, each at its own time in the world."""
+    found, scope = investigation.detections, investigation.scope
+    proven = Standing.VERIFIED if scope.counts.get("confirmed") else Standing.ALLEGED
+    facts = [NewFact(FactKind.DETECTED, investigation.finished_at, Standing.VERIFIED)] if found else []
+    if scope.window is not None:
+        facts += [
+            NewFact(FactKind.BEGAN, clock.from_ms(scope.window[0]), proven),
+            NewFact(FactKind.ENDED, clock.from_ms(scope.window[1]), proven),
+        ]
+    if scope.aware_ts is not None:
+        facts.append(NewFact(FactKind.AWARE, clock.from_ms(scope.aware_ts), Standing.VERIFIED))
+    else:
+        facts.append(NewFact(FactKind.SUSPECTED, investigation.finished_at, Standing.ALLEGED))
+    return facts
+
+
+def _aware_ts(folder: Path, *, scope: ScopeDraft) -> int | None:
+    """Return since when the company has known: the first investigation of this folder that confirmed an account.
+
+    Awareness is a reasonable degree of certainty that personal data is compromised (EDPB guidelines 9/2022,
+    paragraph 31), not the moment at which a log line could have told.
+    """
+    if not scope.counts.get("confirmed"):
+        return None
+    known = clock.to_ms(clock.now())
+    try:
+        earlier = orjson.loads((folder / "summary.json").read_bytes()).get("aware_ts")
+    except (OSError, orjson.JSONDecodeError, AttributeError):
+        return known
+    return min(known, earlier) if isinstance(earlier, int) else known
 
 
 def installed_tables() -> dict[str, Path]:
@@ -167,6 +233,7 @@ def summary(investigation: Investigation) -> dict[str, Any]:
         ],
         "detections": dict(sorted(Counter(each.kind.value for each in investigation.detections).items())),
         **scope_queries.summary(investigation.scope),
+        "aware_ts": investigation.scope.aware_ts,
         "unjoined": investigation.unjoined,
         "answer": report_queries.answer(investigation).text,
         "seconds": investigation.seconds,

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from rich.text import Text
 
 from tocsin import story
+from tocsin.cli.acting import Acting, acting
 from tocsin.cli.wired import Wired
 from tocsin.detections import queries as detections
 from tocsin.events import commands as events
@@ -47,7 +48,12 @@ DAY_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.option(
     "--rules", type=click.Path(path_type=Path, file_okay=False), help="Folder of rules to use instead of ours."
 )
+@click.option(
+    "--open", "opens", is_flag=True, help="Declare an incident on what is found, with revision 1 of its scope."
+)
+@click.option("--incident", type=click.IntRange(1), help="Make the next revision of this incident's scope.")
 @click.option("--threads", type=click.IntRange(1, 64), help="Readers side by side (default: one per core).")
+@acting
 @click.pass_obj
 def command(
     wired: Wired,
@@ -64,13 +70,20 @@ def command(
     accounts: Path | None,
     cohort: tuple[str, ...],
     rules: Path | None,
+    opens: bool,
+    incident: int | None,
     threads: int | None,
+    acts: Acting,
 ) -> int:
     """Read logs; say what happened, who is affected and how we know.
 
     PATHS are files, folders or globs; plain, .gz or .zst. Nothing needs configuring: the format of each file is
     recognised, and said. Ends with 0 when nothing was found, 10 with detections, 2 when nothing was readable.
     """
+    if opens and incident is not None:
+        raise TocsinError(
+            _("--open declares a new incident, --incident goes on with one."), mend=_("Give one of the two.")
+        )
     zone = _zone(timezone)
     question = story.Question(
         options=events.ReadingOptions(
@@ -88,7 +101,27 @@ def command(
     )
     formats = (*wired.stated_formats(log_format=log_format, mapping=mapping), *wired.formats)
     investigation = watched(paths, out=out, formats=formats, question=question)
+    if opens or incident is not None:
+        _record(wired, investigation, incident=incident, acts=acts)
     return FOUND if investigation.detections else 0
+
+
+def _record(wired: Wired, investigation: Investigation, *, incident: int | None, acts: Acting) -> None:
+    """Put what was found into an incident: a new one, or the next revision of ``incident``."""
+    with wired.rows():
+        by = acts.author()
+        if incident is None:
+            declared, revision = story.declare(investigation, by=by)
+            incident = declared.number
+            click.echo(_("Incident {number} declared: {title}.").format(number=incident, title=declared.title))
+        else:
+            revision = story.revise(investigation, incident=incident, by=by)
+    added, removed = (format_number(int(revision.counts[word])) for word in ("added", "removed"))
+    click.echo(
+        _("Revision {number} of its scope: {added} added, {removed} removed. See: tocsin scope show {incident}").format(
+            number=revision.number, added=added, removed=removed, incident=incident
+        )
+    )
 
 
 def watched(
@@ -104,16 +137,16 @@ def watched(
         console=told,
         transient=True,
     ) as progress:
-        task = progress.add_task("", total=None)
+        bar = progress.add_task("", total=None)
 
         def reading(path: Path, done: int, total: int) -> None:
-            progress.update(task, description=printable(path.name)[-40:], completed=done, total=total)
+            progress.update(bar, description=printable(path.name)[-40:], completed=done, total=total)
 
         def read(source: SourceRead) -> None:
             told.print(_told(source))
 
         def step(text: str) -> None:
-            progress.update(task, description=_(text), completed=0, total=None)
+            progress.update(bar, description=_(text), completed=0, total=None)
 
         investigation = story.investigate(
             paths,

@@ -107,7 +107,7 @@ class ScopeDraft:
     platforms: dict[str, dict[str, int]]  # platform -> {"sign_in_again": n, "update_client": n, "accounts": n}
     countries: dict[str, int]
     window: tuple[int, int] | None  # what the intruder's events span, epoch ms
-    aware_ts: int | None  # when the first detection could have been known: its last event
+    aware_ts: int | None  # since when the company has known; null while no account is confirmed
     objects_total: int = 0  # rows of objects.csv; ``objects`` holds the first of them
 
 
