@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tocsin.detections.values import AccountRole, Kind
 from tocsin.kernel.language import gettext as _, ngettext
-from tocsin.reports import wording
+from tocsin.reports import vocabulary, wording
 from tocsin.reports.values import Answer, Investigation, Sentence, SentenceKind, Tone
 from tocsin.scopes.values import Certainty, DataReach, Reach, ScopeDraft
 
@@ -183,7 +183,7 @@ def _victims(found: Found) -> Sentence:
         text = ngettext("{n} customer's data was read.", "{n} customers' data was read.", n)
         return _sentence(SentenceKind.OUTCOME, text, n=n)
     text = ngettext("{n} customer's data was read: {data}.", "{n} customers' data was read: {data}.", n)
-    return _sentence(SentenceKind.OUTCOME, text, n=n, data=wording.data_kinds(found.victims_data))
+    return _sentence(SentenceKind.OUTCOME, text, n=n, data=vocabulary.data_kinds(found.victims_data))
 
 
 def _entered(investigation: Investigation, *, found: Found) -> Sentence:
@@ -241,8 +241,8 @@ def _things(investigation: Investigation, *, found: Found) -> str:
     types = list(found.copied.items())
     if sum(found.copied.values()) == 1:
         name = wording.quoted(investigation.scope.objects[0].object, length_max=100)
-        return f"{wording.objects_of(types[0][0], 1)} {name}"
-    things = [wording.objects_of(name, n) for name, n in types[:2]]
+        return f"{vocabulary.objects_of(types[0][0], 1)} {name}"
+    things = [vocabulary.objects_of(name, n) for name, n in types[:2]]
     if len(types) > 2:
         rest = sum(n for _name, n in types[2:])
         things.append(fill_count(ngettext("{n} other object", "{n} other objects", rest), rest))
@@ -253,7 +253,7 @@ def _personal_words(data: tuple[DataReach, ...]) -> str:
     personal = [line for line in data if line.data_kind in PERSONAL]
     reached = [line.data_kind for line in personal if line.reach is Reach.REACHED]
     if reached:
-        return _("among it {data}").format(data=wording.data_kinds(reached))
+        return _("among it {data}").format(data=vocabulary.data_kinds(reached))
     if any(line.reach is Reach.UNKNOWABLE for line in personal):
         return _("whether personal data was among it cannot be told")
     return _("no personal data")
@@ -261,7 +261,7 @@ def _personal_words(data: tuple[DataReach, ...]) -> str:
 
 def _only_suspicious(investigation: Investigation) -> Iterator[Sentence]:
     detections = investigation.detections
-    kinds = list(dict.fromkeys(wording.kind_word(detection.kind) for detection in detections))
+    kinds = list(dict.fromkeys(vocabulary.kind_word(detection.kind) for detection in detections))
     if {detection.kind for detection in detections} <= _TRYING:
         n = len({(detection.suspect_type, detection.suspect) for detection in detections})
         text = ngettext(
@@ -295,7 +295,7 @@ def _data(investigation: Investigation, *, found: Found) -> Iterator[Sentence]:
         }[reach]
         if n:
             text = ngettext("{data}: reached, of {n} account.", "{data}: reached, of {n} accounts.", n)
-        yield _sentence(SentenceKind.DATA, text, data=wording.sentence_case(wording.data_kinds(kinds)), n=n, why=why)
+        yield _sentence(SentenceKind.DATA, text, data=wording.sentence_case(vocabulary.data_kinds(kinds)), n=n, why=why)
 
 
 def _standing(line: DataReach, *, zone: str) -> tuple[Reach, int, str]:
@@ -316,7 +316,7 @@ def _covered_words(covered: Stretches, *, zone: str) -> str:
 
 def _why_unknowable(line: DataReach, *, zone: str) -> str:
     if not line.gaps:
-        return wording.reason(line.reason) or _("no log shows who reads it")
+        return vocabulary.reason(line.reason) or _("no log shows who reads it")
     everything = line.covered + line.gaps
     first, last = min(part[0] for part in everything), max(part[1] for part in everything)
     dated = not wording.one_day(first, last, zone=zone)
@@ -347,7 +347,7 @@ def _measures(investigation: Investigation) -> Iterator[Sentence]:
 
 
 def _platform_names(platforms: Sequence[str]) -> str:
-    names = [wording.platform_name(name) for name in platforms[:_PLATFORMS_SHOWN_MAX]]
+    names = [vocabulary.platform_name(name) for name in platforms[:_PLATFORMS_SHOWN_MAX]]
     if len(platforms) > _PLATFORMS_SHOWN_MAX:
         left = len(platforms) - _PLATFORMS_SHOWN_MAX
         names.append(fill_count(ngettext("{n} other", "{n} others", left), left))

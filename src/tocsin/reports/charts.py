@@ -7,7 +7,7 @@ from tocsin.detections.values import Detection
 from tocsin.events.values import Gap
 from tocsin.kernel import clock, language
 from tocsin.kernel.language import gettext as _
-from tocsin.reports import wording
+from tocsin.reports import vocabulary, wording
 from tocsin.reports.values import TimelinePoint
 
 ALL_HEIGHT, SUSPECTS_HEIGHT, HEAD, MARK_HEIGHT = 104, 56, 22, 34
@@ -149,7 +149,7 @@ def _stacks(
 def _marks(detections: tuple[Detection, ...], *, scale: _Scale, top: float) -> tuple[tuple[Mark, ...], int]:
     """One row per rule, the worst first; every detection of the rule is a stroke in its row."""
     by_rule: dict[str, list[Detection]] = {}
-    for detection in sorted(detections, key=wording.rank):
+    for detection in sorted(detections, key=vocabulary.rank):
         by_rule.setdefault(detection.rule_title, []).append(detection)
     marks = []
     for row, (title, found) in enumerate(list(by_rule.items())[:MARKS_MAX]):

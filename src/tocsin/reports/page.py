@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tocsin.detections.values import AccountRole
 from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
-from tocsin.reports import answers, charts, wording
+from tocsin.reports import answers, charts, vocabulary, wording
 from tocsin.reports.values import Investigation, RuleNote, SentenceKind, Tone
 from tocsin.scopes.values import AffectedAccount, Certainty, Reach
 
@@ -34,7 +34,7 @@ def rendered(investigation: Investigation) -> str:
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     answer = answers.answered(investigation)
-    ranked = sorted(investigation.detections, key=wording.rank)
+    ranked = sorted(investigation.detections, key=vocabulary.rank)
     template = _environment().get_template("report.html")
     return template.render(
         zone=investigation.timezone,
@@ -85,6 +85,7 @@ def _environment() -> Environment:
         _=language.gettext,
         ngettext=language.ngettext,
         fill=wording.fill,
+        vocabulary=vocabulary,
         wording=wording,
     )
     environment.filters.update(
@@ -131,7 +132,7 @@ def _country_bars(countries: dict[str, int]) -> Iterator[CountryBar]:
     ranked = sorted(countries.items(), key=lambda item: (-item[1], item[0]))
     highest = max(countries.values(), default=0) or 1
     for code, n in ranked[:COUNTRIES_SHOWN_MAX]:
-        yield CountryBar(wording.country_name(code), n, round(100 * n / highest, 1))
+        yield CountryBar(vocabulary.country_name(code), n, round(100 * n / highest, 1))
     rest = sum(n for _code, n in ranked[COUNTRIES_SHOWN_MAX:])
     if rest:
         others = len(ranked) - COUNTRIES_SHOWN_MAX
@@ -144,14 +145,14 @@ def _rejections(investigation: Investigation) -> list[tuple[str, int]]:
     counted: Counter[str] = Counter()
     for source in investigation.sources:
         counted.update(source.rejected_by_reason)
-    return [(language.gettext(reason), n) for reason, n in counted.most_common(20)]
+    return [(vocabulary.rejection(reason), n) for reason, n in counted.most_common(20)]
 
 
 def _advice(investigation: Investigation) -> Iterator[RuleNote]:
     """The advice of every rule that fired, worst first, each advice once."""
     notes = {note.rule_id: note for note in investigation.rules}
     told = set()
-    for detection in sorted(investigation.detections, key=wording.rank):
+    for detection in sorted(investigation.detections, key=vocabulary.rank):
         note = notes.get(detection.rule_id)
         if note and note.advice and note.advice not in told:
             told.add(note.advice)
@@ -173,13 +174,13 @@ def _limits(investigation: Investigation) -> Iterator[str]:
     for line in investigation.scope.data:
         if line.reach is Reach.UNKNOWABLE:
             text = _("{data}: whether it was reached cannot be told. {reason}")
-            data = wording.sentence_case(wording.data_kinds([line.data_kind]))
-            yield wording.fill(text, data=data, reason=wording.reason(line.reason)).strip()
+            data = wording.sentence_case(vocabulary.data_kinds([line.data_kind]))
+            yield wording.fill(text, data=data, reason=vocabulary.reason(line.reason)).strip()
     for reason in investigation.logs_missing:
-        yield wording.reason(reason)
+        yield vocabulary.reason(reason)
     yield from _limits_of_reading(investigation)
     for note in investigation.enrichment_notes:
-        yield wording.reason(note)
+        yield vocabulary.reason(note)
     n = investigation.rules_run
     if n:
         yield wording.fill(
@@ -211,7 +212,7 @@ def _limits_of_reading(investigation: Investigation) -> Iterator[str]:
         yield wording.fill(text, n=investigation.rejected, share=share)
     for kind, n in investigation.unjoined.items():
         if n:
-            yield wording.unjoined(kind, n)
+            yield vocabulary.unjoined(kind, n)
     if investigation.unjoined_examples:
         names = [wording.quoted(example, length_max=40) for example in investigation.unjoined_examples[:5]]
         yield _("Not joined, for example: {names}.").format(names=wording.listed(names))

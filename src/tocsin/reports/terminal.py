@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.detections.values import AccountRole
 from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
-from tocsin.reports import wording
+from tocsin.reports import vocabulary, wording
 from tocsin.reports.values import Answer, Investigation, SentenceKind, Tone
 from tocsin.scopes.values import Certainty
 
@@ -76,18 +76,18 @@ def _who(investigation: Investigation) -> Table:
         table.add_row(
             *_cells(
                 account.account,
-                wording.role_word(account.role),
-                wording.certainty_word(account.certainty),
-                wording.listed([wording.data_kinds([kind]) for kind in account.data]),
-                wording.platform_name(account.platform),
-                wording.reason(account.reasons[0]) if account.reasons else "",
+                vocabulary.role_word(account.role),
+                vocabulary.certainty_word(account.certainty),
+                wording.listed([vocabulary.data_kinds([kind]) for kind in account.data]),
+                vocabulary.platform_name(account.platform),
+                vocabulary.reason(account.reasons[0]) if account.reasons else "",
             )
         )
     total = sum(scope.counts.values()) + scope.roles.get(AccountRole.ATTACKER, 0)
     left = max(total, len(scope.accounts)) - min(len(scope.accounts), ROWS_MAX)
     if left > 0 and scope.accounts:
         by_certainty = ", ".join(
-            f"{wording.certainty_word(certainty)} {language.format_number(scope.counts.get(certainty, 0))}"
+            f"{vocabulary.certainty_word(certainty)} {language.format_number(scope.counts.get(certainty, 0))}"
             for certainty in Certainty
         )
         more = ngettext("and {n} more in affected.csv", "and {n} more in affected.csv", left)
@@ -101,11 +101,11 @@ def _data(investigation: Investigation) -> Table:
     for line in investigation.scope.data:
         table.add_row(
             *_cells(
-                wording.sentence_case(wording.data_kinds([line.data_kind])),
-                wording.reach_word(line.reach),
+                wording.sentence_case(vocabulary.data_kinds([line.data_kind])),
+                vocabulary.reach_word(line.reach),
                 line.accounts,
                 line.objects,
-                wording.reason(line.reason),
+                vocabulary.reason(line.reason),
             )
         )
     return table
@@ -123,13 +123,13 @@ def _detections(investigation: Investigation) -> Table:
         _("name for evidence"),
         numbers=(events,),
     )
-    ranked = sorted(investigation.detections, key=wording.rank)
+    ranked = sorted(investigation.detections, key=vocabulary.rank)
     for detection in ranked[:ROWS_MAX]:
         table.add_row(
             *_cells(
-                wording.severity_word(detection.severity),
+                vocabulary.severity_word(detection.severity),
                 language.gettext(detection.rule_title),
-                f"{wording.suspect_word(detection.suspect_type)} {detection.suspect}",
+                f"{vocabulary.suspect_word(detection.suspect_type)} {detection.suspect}",
                 detection.events,
                 wording.stamp(detection.first_ts, zone=investigation.timezone),
                 detection.uid,
@@ -148,7 +148,13 @@ def _sources(investigation: Investigation) -> Table:
     folder = _folder_of([source.path for source in investigation.sources])
     for source in investigation.sources[:ROWS_MAX]:
         table.add_row(
-            *_cells(source.path[len(folder) :], source.format_title, source.lines, source.parsed, source.rejected)
+            *_cells(
+                source.path[len(folder) :],
+                language.gettext(source.format_title),
+                source.lines,
+                source.parsed,
+                source.rejected,
+            )
         )
     left = investigation.sources[ROWS_MAX:]
     if left:
@@ -173,7 +179,7 @@ def _folder_of(paths: list[str]) -> str:
 
 def _closing(investigation: Investigation) -> Iterator[RenderableType]:
     for note in investigation.enrichment_notes:
-        yield Text(wording.reason(note), style="dim")
+        yield Text(vocabulary.reason(note), style="dim")
     if investigation.files_written:
         names = ", ".join(path.name for path in investigation.files_written)
         written = _("Written to {folder}: {files}").format(folder=investigation.folder, files=names)

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from tocsin.detections.values import Kind, Reason
 from tocsin.kernel import language
-from tocsin.reports import wording
+from tocsin.reports import vocabulary, wording
 
 DAY = 1_394_755_200_000  # 2014-03-14 00:00 UTC
 HOUR = 3_600_000
@@ -76,16 +76,16 @@ def test_a_share_is_never_rounded_to_none_or_all(part: int, whole: int, written:
 
 def test_a_reason_translates_its_rule_and_shows_what_hides() -> None:
     why = Reason("used by the intruder: {rule}", {"rule": "\u202eabc"})
-    assert wording.reason(why) == "used by the intruder: \\u202eabc"
+    assert vocabulary.reason(why) == "used by the intruder: \\u202eabc"
     guessed = Reason("used by the intruder: {rule}", {"rule": "Passwords guessed for one account"})
     with language.use("fr"):
-        assert wording.reason(guessed) == "utilisé par l’intrus\u202f: Mots de passe devinés pour un compte"
+        assert vocabulary.reason(guessed) == "utilisé par l’intrus\u202f: Mots de passe devinés pour un compte"
 
 
 @pytest.mark.parametrize("spoken", ["en", "fr"])
 def test_every_kind_has_a_word(spoken: str) -> None:
     with language.use(spoken):
-        assert all(wording.kind_word(kind) for kind in Kind)
+        assert all(vocabulary.kind_word(kind) for kind in Kind)
 
 
 def test_the_evidence_command_is_quoted_for_a_shell(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -112,10 +112,10 @@ def test_lengths_are_told_in_the_unit_a_person_would_choose(span_ms: int, writte
     [("SE", "Sweden", "Suède"), ("CI", "Côte d’Ivoire", "Côte d’Ivoire"), ("", "country unknown", "pays inconnu")],
 )
 def test_countries_have_names(code: str, english: str, french: str) -> None:
-    assert wording.country_name(code) == english
+    assert vocabulary.country_name(code) == english
     with language.use("fr"):
-        assert wording.country_name(code) == french
+        assert vocabulary.country_name(code) == french
 
 
 def test_a_country_code_from_nowhere_is_shown_as_it_is() -> None:
-    assert wording.country_name("X\u202e") == "X\\u202e"
+    assert vocabulary.country_name("X\u202e") == "X\\u202e"

@@ -10,6 +10,7 @@ from tocsin.events.ports import Format
 from tocsin.events.values import Sample, Shape
 from tocsin.integrations.generic.choosing import fields_of
 from tocsin.integrations.generic.columns import build, moments_of, parts_of
+from tocsin.kernel.language import gettext_noop
 
 CONFIDENCE = 0.55
 _TIMED_MIN = 0.5  # share of records that say when
@@ -51,7 +52,7 @@ def _format(key: str, title: str, shape: Shape) -> Format:
 
 
 FORMATS: tuple[Format, ...] = (
-    _format("generic_json", "JSON lines, read by the names of their fields", Shape.JSON),
-    _format("generic_csv", "CSV, read by the names of its columns", Shape.CSV),
-    _format("generic_parquet", "Parquet, read by the names of its columns", Shape.PARQUET),
+    _format("generic_json", gettext_noop("JSON lines, read by the names of their fields"), Shape.JSON),
+    _format("generic_csv", gettext_noop("CSV, read by the names of its columns"), Shape.CSV),
+    _format("generic_parquet", gettext_noop("Parquet, read by the names of its columns"), Shape.PARQUET),
 )
