@@ -47,7 +47,7 @@ class Line:
     mend: str = ""
 
 
-@click.command("doctor", help=_("Say what is installed, where data lives, what is missing and how to mend it."))
+@click.command("doctor", help="Say what is installed, where data lives, what is missing and how to mend it.")
 @click.pass_obj
 def command(wired: Wired) -> int:
     """Print every line looked at; exit 1 when something promised does not work."""

@@ -27,18 +27,21 @@ _SHOWN = (
 )  # fmt: skip
 
 
-@click.command("evidence", help=_("Print exactly the events a detection stands on."))
+@click.command("evidence", help="Print exactly the events a detection stands on.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.argument("detection", metavar="DETECTION")
 @click.option(
     "--format", "shape", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True,
-    help=_("How to print them."),
+    help="How to print them.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help=_("Write to a file instead of the screen."))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead of the screen.")
 @click.option(
-    "--rules", "rules_folder", type=click.Path(path_type=Path, file_okay=False), help=_("Folder of rules to use instead of ours.")
+    "--rules",
+    "rules_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of rules to use instead of ours.",
 )
-@click.option("--sql", is_flag=True, help=_("Print the SELECT instead of running it."))
+@click.option("--sql", is_flag=True, help="Print the SELECT instead of running it.")
 def command(folder: Path, detection: str, shape: str, out: Path | None, rules_folder: Path | None, sql: bool) -> None:
     """Print the events of one detection of an investigation's folder; refused when they are not as many as were counted."""
     rules = queries.load_rules(rules_folder) if rules_folder else queries.shipped_rules()

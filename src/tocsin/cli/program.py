@@ -1,5 +1,6 @@
 """The table of commands, and the ``tocsin`` command itself: a command's file is loaded only when it is run."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from tocsin import __version__
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, gettext_noop
 
 
@@ -94,6 +96,7 @@ def run(arguments: list[str], *, build: Callable[[], object]) -> int:
     ``build`` makes the value that commands get with ``click.pass_obj``; ``--help`` never calls it. A command ends with
     an exit code by ``click.get_current_context().exit(code)`` or by returning it.
     """
+    language.lend()
     try:
         code = Program(build=build).main(args=arguments, prog_name="tocsin", standalone_mode=False)
     except click.ClickException as error:
@@ -120,7 +123,25 @@ def loaded(entry: Entry) -> click.Command:
     command = module.command
     if not isinstance(command, click.Command):
         raise TypeError(f"{name}.command must be a click command")
-    return command
+    return translated(command)
+
+
+def sentences(text: str) -> str:
+    """Return a help text as it stands in the catalogue: one line a paragraph."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def translated(command: click.Command) -> click.Command:
+    """Return a copy of a command whose help, that of its options and of what is below it, is in the current language."""
+    spoken = copy.copy(command)
+    spoken.help = _(sentences(command.help or ""))
+    spoken.params = [copy.copy(parameter) for parameter in command.params]
+    for parameter in spoken.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = _(sentences(parameter.help))
+    if isinstance(command, click.Group) and isinstance(spoken, click.Group):
+        spoken.commands = {name: translated(inner) for name, inner in command.commands.items()}
+    return spoken
 
 
 def teach(console: Console) -> None:

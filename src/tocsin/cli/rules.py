@@ -11,16 +11,19 @@ from tocsin.detections.values import Rule
 from tocsin.kernel.language import gettext as _, ngettext, render
 
 _FOLDER = click.option(
-    "--rules", "folder", type=click.Path(path_type=Path, file_okay=False), help=_("Folder of rules to use instead of ours.")
+    "--rules",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of rules to use instead of ours.",
 )
 
 
-@click.group("rules", help=_("List, explain and test the detection rules."))
+@click.group("rules", help="List, explain and test the detection rules.")
 def command() -> None:
     """Hold the commands about rules."""
 
 
-@command.command("list", help=_("List every rule: what it finds, how grave that is, whom it suspects."))
+@command.command("list", help="List every rule: what it finds, how grave that is, whom it suspects.")
 @_FOLDER
 def listed(folder: Path | None) -> None:
     """Print one line a rule."""
@@ -30,9 +33,11 @@ def listed(folder: Path | None) -> None:
     console().print(made)
 
 
-@command.command("explain", help=_("Say what a rule looks for, what may deceive it, and what to do; --sql shows how it asks."))
+@command.command(
+    "explain", help="Say what a rule looks for, what may deceive it, and what to do; --sql shows how it asks."
+)
 @click.argument("rule_id", metavar="RULE")
-@click.option("--sql", is_flag=True, help=_("Show the SELECT that finds it."))
+@click.option("--sql", is_flag=True, help="Show the SELECT that finds it.")
 @_FOLDER
 def explained(rule_id: str, sql: bool, folder: Path | None) -> None:
     """Print everything about one rule."""
@@ -47,7 +52,7 @@ def explained(rule_id: str, sql: bool, folder: Path | None) -> None:
     _explain(rule)
 
 
-@command.command("test", help=_("Run the examples of every rule: those that must fire, those that must stay silent."))
+@command.command("test", help="Run the examples of every rule: those that must fire, those that must stay silent.")
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 def tested(folder: Path | None) -> int:
     """Print a table of all examples; exit 1 when one did not do what its author said."""
@@ -64,7 +69,9 @@ def tested(folder: Path | None) -> int:
     if wrong:
         lines(ngettext("{n} example went wrong.", "{n} examples went wrong.", wrong).format(n=wrong), style="bold red")
         return 1
-    lines(ngettext("{n} example, as it should be.", "{n} examples, all as they should be.", len(runs)).format(n=len(runs)))
+    lines(
+        ngettext("{n} example, as it should be.", "{n} examples, all as they should be.", len(runs)).format(n=len(runs))
+    )
     return 0
 
 

@@ -67,6 +67,18 @@ def gettext_noop(msgid: str) -> str:
     return msgid
 
 
+def ngettext_noop(one: str, many: str) -> tuple[str, str]:
+    """Return the English sentences as they are, as ``gettext_noop`` does."""
+    return one, many
+
+
+def lend() -> None:
+    """Let libraries that ask Python's own gettext (click does) say their sentences from our catalogue, in our language."""
+    standard.bindtextdomain(DOMAIN, LOCALE_DIR)
+    standard.textdomain(DOMAIN)
+    os.environ["LANGUAGE"] = current()  # the first thing Python's gettext looks at
+
+
 def ngettext(one: str, many: str, n: int) -> str:
     """Return ``one`` or ``many`` as ``n`` asks for in the current language (French counts 0 as singular)."""
     return _translations(current()).ngettext(one, many, n)

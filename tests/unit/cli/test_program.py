@@ -8,7 +8,7 @@ import click
 import pytest
 
 from tocsin import __version__
-from tocsin.cli import program
+from tocsin.cli import borrowed, program
 from tocsin.kernel.errors import TocsinError
 from tocsin.project import main
 
@@ -37,6 +37,20 @@ def test_help_is_french_when_asked(capsys, monkeypatch):
     monkeypatch.setenv("TOCSIN_LANG", "fr")
     program.run(["--help"], build=nothing)
     assert "Pour commencer" in capsys.readouterr().out
+
+
+def test_what_click_says_by_itself_is_french_too(capsys, monkeypatch):
+    monkeypatch.setenv("TOCSIN_LANG", "fr")
+    assert program.run(["doctor", "--nope"], build=lambda: None) == 2
+    shown = capsys.readouterr().err
+    assert "Usage :" in shown.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert "Option inconnue" in shown
+
+
+def test_every_sentence_listed_for_click_is_one_it_says():
+    said = "".join(path.read_text(encoding="utf-8") for path in Path(click.__file__).parent.glob("*.py"))
+    listed = [*borrowed.SENTENCES, *(sentence for pair in borrowed.COUNTED for sentence in pair)]
+    assert [sentence for sentence in listed if repr(sentence)[1:-1] not in said and sentence not in said] == []
 
 
 def test_the_version_is_said(capsys):
