@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin import __version__
-from tocsin.kernel.errors import TocsinError
 from tocsin.kernel import language
+from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _, gettext_noop
 
 
@@ -132,7 +132,7 @@ def sentences(text: str) -> str:
 
 
 def translated(command: click.Command) -> click.Command:
-    """Return a copy of a command whose help, that of its options and of what is below it, is in the current language."""
+    """Return a copy of a command with its help, its options' and that of what is below it in the current language."""
     spoken = copy.copy(command)
     spoken.help = _(sentences(command.help or ""))
     spoken.params = [copy.copy(parameter) for parameter in command.params]
