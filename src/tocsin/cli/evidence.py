@@ -1,7 +1,7 @@
 """``tocsin evidence``: exactly the events a detection counted, asked for anew.
 
-The folder may come from somebody else and be hostile: the SELECT is rebuilt from our own rule where we have it, and runs in
-a store that can read that folder's segments and nothing more.
+The folder may come from somebody else and be hostile: the SELECT is rebuilt from our own rule where we have it, and
+runs in a store that can read that folder's segments and nothing more.
 """
 
 import csv
@@ -43,7 +43,9 @@ _SHOWN = (
 )
 @click.option("--sql", is_flag=True, help="Print the SELECT instead of running it.")
 def command(folder: Path, detection: str, shape: str, out: Path | None, rules_folder: Path | None, sql: bool) -> None:
-    """Print the events of one detection of an investigation's folder; refused when they are not as many as were counted."""
+    """Print the events of one detection of an investigation's folder; refused when they are not as many as were
+    counted.
+    """
     rules = queries.load_rules(rules_folder) if rules_folder else queries.shipped_rules()
     evidence = queries.read_evidence(folder, detection, rules=rules)
     if sql:

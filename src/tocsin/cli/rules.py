@@ -1,4 +1,6 @@
-"""``tocsin rules``: what the detection rules are, what one of them means, and whether they do what their examples say."""
+"""``tocsin rules``: what the detection rules are, what one of them means, and whether they do what their examples
+say.
+"""
 
 from pathlib import Path
 

@@ -12,12 +12,69 @@ from tocsin.events.values import COLUMN_TYPES
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 # Names the compiled SELECT uses itself, and the reserved words of the three engines that a measure might be called.
-RESERVED = frozenset({
-    "ts", "run", "first_ts", "last_ts", "events", "q", "v", "edge_ts", "step", "tally", "starts", "island", "one", "all", "and",
-    "any", "as", "by", "case", "count", "date", "desc", "end", "first", "from", "group", "having", "in", "is", "join", "key",
-    "last", "left", "limit", "not", "null", "offset", "on", "or", "order", "over", "right", "row", "rows", "select", "table",
-    "then", "to", "union", "user", "using", "when", "where", "window", "with", "mark_ts", "before_ts", "before_q", "next_ts",
-})
+RESERVED = frozenset(
+    {
+        "ts",
+        "run",
+        "first_ts",
+        "last_ts",
+        "events",
+        "q",
+        "v",
+        "edge_ts",
+        "step",
+        "tally",
+        "starts",
+        "island",
+        "one",
+        "all",
+        "and",
+        "any",
+        "as",
+        "by",
+        "case",
+        "count",
+        "date",
+        "desc",
+        "end",
+        "first",
+        "from",
+        "group",
+        "having",
+        "in",
+        "is",
+        "join",
+        "key",
+        "last",
+        "left",
+        "limit",
+        "not",
+        "null",
+        "offset",
+        "on",
+        "or",
+        "order",
+        "over",
+        "right",
+        "row",
+        "rows",
+        "select",
+        "table",
+        "then",
+        "to",
+        "union",
+        "user",
+        "using",
+        "when",
+        "where",
+        "window",
+        "with",
+        "mark_ts",
+        "before_ts",
+        "before_q",
+        "next_ts",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -37,30 +94,37 @@ class Vocabulary:
         """Return the error to raise for something at ``path``."""
         return self.document.refuse(what, *path, mend=mend)
 
-    def mapping(self, value: object, *path: str | int, allowed: set[str] | None = None, needed: set[str] | None = None) -> dict[str, Any]:
+    def mapping(
+        self, value: object, *path: str | int, allowed: set[str] | None = None, needed: set[str] | None = None
+    ) -> dict[str, Any]:
         """Return a block as a mapping; unknown and missing keys are refused."""
         if not isinstance(value, dict):
             raise self.refuse(f"{path[-1]} must be a mapping", *path)
         for key in value:
             if allowed is not None and key not in allowed:
-                raise self.refuse(f"Unknown key {key}", *path, str(key), mend=f"Known here: {', '.join(sorted(allowed))}.")
+                raise self.refuse(
+                    f"Unknown key {key}", *path, str(key), mend=f"Known here: {', '.join(sorted(allowed))}."
+                )
         for key in sorted((needed or set()) - value.keys()):
             raise self.refuse(f"{key} is missing", *path)
         return value
 
     def texts(self, value: object, *path: str | int) -> list[str]:
         """Return one text or a list of texts as a list."""
-        listed = value if isinstance(value, list) else [value]
-        for number, text in enumerate(listed):
+        texts: list[str] = []
+        for number, text in enumerate(value if isinstance(value, list) else [value]):
             if not isinstance(text, str):
                 raise self.refuse(f"{path[-1]} must be texts", *path, number)
-        return listed
+            texts.append(text)
+        return texts
 
     def new_name(self, name: object, *path: str | int) -> str:
         """Check a name the author chose: it must be free and plain."""
         text = str(name)
         if not _NAME.fullmatch(text) or text in RESERVED or text in COLUMN_TYPES or text.startswith("previous_"):
-            raise self.refuse(f"{text} cannot be a name: lower case, digits and _, no column and no word of SQL", *path, text)
+            raise self.refuse(
+                f"{text} cannot be a name: lower case, digits and _, no column and no word of SQL", *path, text
+            )
         if re.fullmatch(r"r\d+|usual_\d+", text) or text in self.taken or text in self.selections:
             raise self.refuse(f"The name {text} is already taken", *path, text)
         self.taken.add(text)
@@ -84,7 +148,9 @@ class Vocabulary:
             raise self.refuse(str(error), *path) from error
 
     def event_sql(self, value: object, *path: str | int, in_rows: bool = True) -> str:
-        """Return SQL over one event: columns, parameters, ``fields``, and with ``in_rows`` selections and previous_<column>."""
+        """Return SQL over one event: columns, parameters, ``fields``, and with ``in_rows`` selections and
+        previous_<column>.
+        """
         expression = self.expression(value, *path)
         known: dict[str, str] = {}
         for name in expression.names:

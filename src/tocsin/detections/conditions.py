@@ -1,7 +1,9 @@
-"""Sigma conditions to SQL: one boolean expression over the columns of an event, exactly what the rule says or a refusal.
+"""Sigma conditions to SQL: one boolean expression over the columns of an event, exactly what the rule says or a
+refusal.
 
-Texts are compared without regard to case (Sigma's default; ``cased`` for the other); a missing field matches nothing, and
-so *not field: value* matches an event without the field. SQL is the portable core: RE2 patterns, no time functions.
+Texts are compared without regard to case (Sigma's default; ``cased`` for the other); a missing field matches nothing,
+and so *not field: value* matches an event without the field. SQL is the portable core: RE2 patterns, no time
+functions.
 """
 
 import re
@@ -43,7 +45,10 @@ from tocsin.events.values import COLUMN_TYPES
 
 _NUMBERS = {"BIGINT", "INTEGER", "DOUBLE"}
 _OPERATORS = {
-    CompareOperators.LT: "<", CompareOperators.LTE: "<=", CompareOperators.GT: ">", CompareOperators.GTE: ">=",
+    CompareOperators.LT: "<",
+    CompareOperators.LTE: "<=",
+    CompareOperators.GT: ">",
+    CompareOperators.GTE: ">=",
     CompareOperators.NEQ: "<>",
 }
 # Python's (and PCRE's) constructs that RE2 and the engines we transpile to do not have.
@@ -53,7 +58,9 @@ _NOT_RE2 = re.compile(r"\(\?(?:=|!|<=|<!|>|P=|\(|#)|\\[1-9]|\\[ZGKX]|[*+?}]\+|\(
 def rule_conditions(rule: SigmaRule, document: Document) -> tuple[str, dict[str, str]]:
     """Return the SQL of the whole condition, and of each named selection."""
     if len(rule.detection.parsed_condition) != 1:
-        raise document.refuse("More than one condition in a rule", "detection", "condition", mend="Write one rule for each.")
+        raise document.refuse(
+            "More than one condition in a rule", "detection", "condition", mend="Write one rule for each."
+        )
     try:
         whole = rule.detection.parsed_condition[0].parsed
         named = {name: part.postprocess(rule.detection) for name, part in rule.detection.detections.items()}
@@ -81,7 +88,9 @@ class _Writer:
                 # In a WHERE null counts as false by itself; under NOT it has to be said.
                 return f"coalesce({sql}, FALSE)" if negated else sql
             case ConditionValueExpression():
-                raise self._refuse("Keywords without a field cannot be searched: events have no full text", "", mend="Name a field.")
+                raise self._refuse(
+                    "Keywords without a field cannot be searched: events have no full text", "", mend="Name a field."
+                )
             case SigmaDetection() | ConditionItem() | None:
                 raise self._refuse("An empty or unknown part of a condition", "")
         raise self._refuse(f"Unknown part of a condition: {type(node).__name__}", "")
@@ -112,9 +121,13 @@ class _Writer:
 
     def _column(self, field: str) -> str:
         if field == "unmapped":
-            raise self._refuse("Rules never read the column unmapped", field, mend="Map the value to a column of its own.")
+            raise self._refuse(
+                "Rules never read the column unmapped", field, mend="Map the value to a column of its own."
+            )
         if field not in COLUMN_TYPES:
-            raise self._refuse(f"Unknown field {field}", field, mend="docs/reference/columns.md lists the columns of an event.")
+            raise self._refuse(
+                f"Unknown field {field}", field, mend="docs/reference/events.md lists the columns of an event."
+            )
         return field
 
     def _leaf(self, field: str, value: SigmaType) -> str:
@@ -130,7 +143,9 @@ class _Writer:
             case SigmaNumber():
                 return f"({column} = {self._constant(field, value.number)})"
             case SigmaBool():
-                return f"(lower({column}) = {quoted(str(bool(value)).lower())})" if not number else self._no_number(field)
+                return (
+                    f"(lower({column}) = {quoted(str(bool(value)).lower())})" if not number else self._no_number(field)
+                )
             case SigmaCompareExpression():
                 if not number:
                     raise self._refuse(f"{field} is text: it has no greater or smaller", field)
@@ -139,8 +154,9 @@ class _Writer:
                 return "(" + " OR ".join(self._leaf(field, part) for part in value.values) + ")"
             case SigmaFieldReference():
                 return self._reference(field, value)
-        if number:
-            return self._no_number(field)
+        return self._no_number(field) if number else self._text_leaf(field, column, value)
+
+    def _text_leaf(self, field: str, column: str, value: SigmaType) -> str:
         match value:
             case SigmaString():
                 return self._text(field, column, value)
@@ -159,13 +175,17 @@ class _Writer:
     def _reference(self, field: str, value: SigmaFieldReference) -> str:
         other = self._column(value.field)
         texts = COLUMN_TYPES[field] == COLUMN_TYPES[value.field] == "VARCHAR"
-        if not texts and (value.starts_with or value.ends_with or "VARCHAR" in {COLUMN_TYPES[field], COLUMN_TYPES[value.field]}):
+        if not texts and (
+            value.starts_with or value.ends_with or "VARCHAR" in {COLUMN_TYPES[field], COLUMN_TYPES[value.field]}
+        ):
             raise self._refuse(f"{field} and {value.field} cannot be compared this way", field)
         if not texts:
             return f"({field} = {other})"
         left, right = f"lower({field})", f"lower({other})"
         if value.starts_with or value.ends_with:
-            parts = [f"starts_with({left}, {right})"] * value.starts_with + [f"ends_with({left}, {right})"] * value.ends_with
+            parts = [f"starts_with({left}, {right})"] * value.starts_with + [
+                f"ends_with({left}, {right})"
+            ] * value.ends_with
             return "(" + " AND ".join(parts) + ")"
         return f"({left} = {right})"
 
@@ -176,7 +196,9 @@ class _Writer:
         if any(not isinstance(part, str | SpecialChars) for part in parts):
             raise self._refuse("A placeholder (%name%) that nobody fills", field)
         texts = [part if cased else part.lower() for part in parts if isinstance(part, str)]
-        shape = "".join("t" if isinstance(part, str) else "*" if part is SpecialChars.WILDCARD_MULTI else "?" for part in parts)
+        shape = "".join(
+            "t" if isinstance(part, str) else "*" if part is SpecialChars.WILDCARD_MULTI else "?" for part in parts
+        )
         try:
             match shape:
                 case "" | "t":
@@ -208,7 +230,9 @@ class _Writer:
 
     def _network(self, field: str, column: str, value: SigmaCIDRExpression) -> str:
         if value.network.version != 4:
-            raise self._refuse("IPv6 networks have many spellings; cidr is for IPv4", field, mend="Compare src_network.")
+            raise self._refuse(
+                "IPv6 networks have many spellings; cidr is for IPv4", field, mend="Compare src_network."
+            )
         tests = []
         for pattern in value.expand():
             if pattern == "*":

@@ -1,8 +1,8 @@
 """The evidence of a detection somebody wrote down: rebuilt from the rule, never believed.
 
-``detections.jsonl`` may have been altered. When this installation has the rule in the version named, the SELECT is built
-anew from rule and parameters and the written one is ignored; otherwise the written one runs only if it is one SELECT, on a
-connection that can read nothing but the events.
+``detections.jsonl`` may have been altered. When this installation has the rule in the version named, the SELECT is
+built anew from rule and parameters and the written one is ignored; otherwise the written one runs only if it is one
+SELECT, on a connection that can read nothing but the events.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,9 @@ def read_evidence(folder: Path, uid: str, *, rules: Iterable[Rule]) -> StoredEvi
                 if str(value.get("uid", "")).startswith(uid):
                     matching.append(value)
     except OSError as error:
-        raise EvidenceRefused("There is no list of detections", where=path, mend="Give the --out folder of tocsin investigate.") from error
+        raise EvidenceRefused(
+            "There is no list of detections", where=path, mend="Give the --out folder of tocsin investigate."
+        ) from error
     exact = [value for value in matching if value.get("uid") == uid]
     chosen = exact or matching
     if not uid or len(chosen) != 1:
@@ -62,7 +64,8 @@ def evidence_of(store: EventStore, evidence: StoredEvidence) -> list[dict[str, A
         raise EvidenceRefused("The evidence is not one SELECT over the events", where=evidence.uid) from error
     if len(rows) != evidence.events:
         raise EvidenceRefused(
-            f"{len(rows)} events found where {evidence.events} were counted", where=evidence.uid,
+            f"{len(rows)} events found where {evidence.events} were counted",
+            where=evidence.uid,
             mend="The folder was altered after the investigation, or the rule was.",
         )
     return rows
@@ -91,9 +94,9 @@ def _stored(value: dict[str, Any], rules: dict[str, Rule], path: Path) -> Stored
         keys = {name: parameters[name] for name in rule.keys if isinstance(parameters.get(name), str)}
         if len(keys) == len(rule.keys) and all(isinstance(bound, int) for bound in bounds):
             sql = evidence_sql(rule, keys=keys, first_ts=int(bounds[0] or 0), last_ts=int(bounds[1] or 0))
-            return StoredEvidence(uid, rule_id, sql, events, True)
+            return StoredEvidence(uid, rule_id, sql, events, rebuilt=True)
         raise EvidenceRefused("The parameters do not fit the rule", where=path)
-    sql = value.get("evidence_sql")
-    if not isinstance(sql, str):
+    written = value.get("evidence_sql")
+    if not isinstance(written, str):
         raise EvidenceRefused("There is neither a known rule nor a SELECT", where=path)
-    return StoredEvidence(uid, rule_id, sql, events, False)
+    return StoredEvidence(uid, rule_id, written, events, rebuilt=False)

@@ -1,8 +1,9 @@
-"""The ``examples:`` block: events that must make a rule fire, and events that must leave it silent, written compactly.
+"""The ``examples:`` block: events that must make a rule fire, and events that must leave it silent, written
+compactly.
 
-An event names columns. ``at`` is an offset from the example's start (``10m``), ``repeat: 200`` with ``every: 5s`` makes
-many, and texts may count: ``{n}`` is 0, 1, 2, ..., ``{n%7}`` and ``{n//7}`` its remainder and quotient. A ``repeat`` may
-hold ``events`` of its own; the outer counter is then ``{m}``.
+An event names columns. ``at`` is an offset from the example's start (``10m``), ``repeat: 200`` with ``every: 5s``
+makes many, and texts may count: ``{n}`` is 0, 1, 2, ..., ``{n%7}`` and ``{n//7}`` its remainder and quotient. A
+``repeat`` may hold ``events`` of its own; the outer counter is then ``{m}``.
 """
 
 import re
@@ -23,13 +24,21 @@ Row = dict[str, str | int | float | None]
 def read_examples(document: Document) -> tuple[Example, ...]:
     """Read the examples of a rule; a rule without one of each kind is refused."""
     block = document.values.get("examples")
-    if not isinstance(block, dict) or block.keys() != {"fire", "silent"} or not all(isinstance(v, list) and v for v in block.values()):
+    if (
+        not isinstance(block, dict)
+        or block.keys() != {"fire", "silent"}
+        or not all(isinstance(v, list) and v for v in block.values())
+    ):
         raise document.refuse("A rule carries examples that fire and examples that stay silent", "examples")
     examples = []
     for kind in ("fire", "silent"):
         for number, value in enumerate(block[kind]):
             path = ("examples", kind, number)
-            if not isinstance(value, dict) or not value.keys() <= {"name", "suspects", "with", "events"} or "events" not in value:
+            if (
+                not isinstance(value, dict)
+                or not value.keys() <= {"name", "suspects", "with", "events"}
+                or "events" not in value
+            ):
                 raise document.refuse("An example has name, events, and perhaps with and suspects", *path)
             rows = tuple(_filled(row, number) for number, row in enumerate(_rows(document, value, path), start=1))
             suspects = tuple(str(suspect) for suspect in value.get("suspects", ()))
@@ -47,7 +56,12 @@ def _rows(document: Document, example: Mapping[str, Any], path: tuple[str | int,
 
 
 def _spread(
-    document: Document, events: object, shared: Mapping[str, Any], start: int, counters: Mapping[str, int], path: tuple[str | int, ...]
+    document: Document,
+    events: object,
+    shared: Mapping[str, Any],
+    start: int,
+    counters: Mapping[str, int],
+    path: tuple[str | int, ...],
 ) -> Iterator[Row]:
     if not isinstance(events, list):
         raise document.refuse("events is a list", *path)
@@ -63,7 +77,14 @@ def _spread(
         for turn in range(times):
             moment = start + at + turn * every
             if "events" in event:
-                yield from _spread(document, event["events"], {**shared, **_turned(plain, {"m": turn})}, moment, {"m": turn}, (*place, "events"))
+                yield from _spread(
+                    document,
+                    event["events"],
+                    {**shared, **_turned(plain, {"m": turn})},
+                    moment,
+                    {"m": turn},
+                    (*place, "events"),
+                )
             else:
                 yield _row(document, {**shared, **plain}, moment, {**counters, "n": turn}, place)
 
@@ -76,7 +97,13 @@ def _offset(document: Document, event: Mapping[str, Any], key: str, place: tuple
     return found
 
 
-def _row(document: Document, values: Mapping[str, Any], moment: int, counters: Mapping[str, int], place: tuple[str | int, ...]) -> Row:
+def _row(
+    document: Document,
+    values: Mapping[str, Any],
+    moment: int,
+    counters: Mapping[str, int],
+    place: tuple[str | int, ...],
+) -> Row:
     for column, value in values.items():
         if column not in COLUMN_TYPES:
             raise document.refuse(f"Unknown column {column}", *place, column)

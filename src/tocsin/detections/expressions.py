@@ -1,8 +1,8 @@
 """The small arithmetic of ``having``, ``when`` and ``fields``: to SQL, and to a value in Python.
 
-Grammar (Python's own, a subset): numbers, 'texts', names, ``+ - * / //``, comparisons, ``in (..)``, ``and or not``, and the
-functions below; ``holds(x)`` is 1 when x is true and else 0. Division is in DOUBLE and gives null for a zero divisor. Null (a measure that does not exist) makes a
-comparison false.
+Grammar (Python's own, a subset): numbers, 'texts', names, ``+ - * / //``, comparisons, ``in (..)``, ``and or not``,
+and the functions below; ``holds(x)`` is 1 when x is true and else 0. Division is in DOUBLE and gives null for a zero
+divisor. Null (a measure that does not exist) makes a comparison false.
 """
 
 import ast
@@ -12,9 +12,20 @@ from dataclasses import dataclass
 
 Value = str | int | float | bool | None
 
-_ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//"}
+_ARITHMETIC: dict[type[ast.operator], str] = {
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+}
 _COMPARISON: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "=", ast.NotEq: "<>",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "=",
+    ast.NotEq: "<>",
 }
 _FUNCTIONS = {"coalesce": 2, "least": 2, "greatest": 2, "abs": 1, "ln": 1, "missing": 1, "lower": 1, "holds": 1}
 
@@ -78,14 +89,14 @@ def _check(node: ast.expr, names: set[str]) -> None:
     match node:
         case ast.Name(id=name):
             names.add(name)
-        case ast.Constant(value=bool() | int() | float() | str()):
-            literal(node.value)
+        case ast.Constant(value=bool() | int() | float() | str() as value):
+            literal(value)
         case ast.BoolOp(values=parts) | ast.Tuple(elts=parts) | ast.List(elts=parts):
             for part in parts:
                 _check(part, names)
         case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=operand):
             _check(operand, names)
-        case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:
+        case ast.BinOp(op=arithmetic, left=left, right=right) if type(arithmetic) in _ARITHMETIC:
             _check(left, names)
             _check(right, names)
         case ast.Compare(left=left, ops=ops, comparators=others):
@@ -95,7 +106,9 @@ def _check(node: ast.expr, names: set[str]) -> None:
                 if type(op) not in _COMPARISON and not listed:
                     raise ExpressionRefused(f"comparison not allowed: {ast.unparse(node)}")
                 _check(other, names)
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if _FUNCTIONS.get(name, 99) <= len(arguments):
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if _FUNCTIONS.get(name, 99) <= len(
+            arguments
+        ):
             for argument in arguments:
                 _check(argument, names)
         case _:
@@ -196,7 +209,9 @@ def _compare(left: ast.expr, op: ast.cmpop, right: ast.expr, values: Mapping[str
         return (first == second) == isinstance(op, ast.Eq)
     if isinstance(first, str) or isinstance(second, str):
         return False
-    return {ast.Lt: first < second, ast.LtE: first <= second, ast.Gt: first > second, ast.GtE: first >= second}[type(op)]
+    return {ast.Lt: first < second, ast.LtE: first <= second, ast.Gt: first > second, ast.GtE: first >= second}[
+        type(op)
+    ]
 
 
 def _call(name: str, values: list[Value]) -> Value:

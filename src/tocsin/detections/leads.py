@@ -1,9 +1,10 @@
 """Which detections are of one actor or campaign.
 
-Joined are: the same suspect; a suspect address and whoever used that address in the evidence of another detection within a
-day; two suspects that used the same address within a day, unless a crowd shares it; addresses of one small network doing
-the same within an hour, unless it is a hosting network; a principal and the address or session it was taken over from; and
-the detections of a rule that says they are one campaign. A hosting network or a shared office address alone joins nobody.
+Joined are: the same suspect; a suspect address and whoever used that address in the evidence of another detection
+within a day; two suspects that used the same address within a day, unless a crowd shares it; addresses of one small
+network doing the same within an hour, unless it is a hosting network; a principal and the address or session it was
+taken over from; and the detections of a rule that says they are one campaign. A hosting network or a shared office
+address alone joins nobody.
 """
 
 import hashlib
@@ -45,7 +46,9 @@ class _Joined:
         self._above[high] = low
 
 
-def with_leads(store: EventStore, detections: Sequence[Detection], *, rules: Mapping[str, Rule]) -> tuple[Detection, ...]:
+def with_leads(
+    store: EventStore, detections: Sequence[Detection], *, rules: Mapping[str, Rule]
+) -> tuple[Detection, ...]:
     """Return the detections in order of time, each with the name of its lead."""
     ordered = sorted(detections, key=lambda one: (one.first_ts, one.uid))
     joined = _Joined(len(ordered))
@@ -94,7 +97,9 @@ def _by_campaign(ordered: Sequence[Detection], rules: Mapping[str, Rule]) -> Ite
     return groups.values()
 
 
-def _join_within(joined: _Joined, ordered: Sequence[Detection], groups: Iterable[list[int]], *, within: int | None) -> None:
+def _join_within(
+    joined: _Joined, ordered: Sequence[Detection], groups: Iterable[list[int]], *, within: int | None
+) -> None:
     """Join the members of each group (in order of time) that are no further apart than ``within`` milliseconds."""
     for group in groups:
         latest, holder = ordered[group[0]].last_ts, group[0]
@@ -115,14 +120,21 @@ def _used_by(
         rule = rules[rule_id]
         numbers = [number for number, one in enumerate(ordered) if one.rule_id == rule_id]
         keys = list(rule.keys)
-        columns = {"episode": "BIGINT", "low": "BIGINT", "high": "BIGINT", **{f"k{n}": "VARCHAR" for n in range(len(keys))}}
+        columns = {
+            "episode": "BIGINT",
+            "low": "BIGINT",
+            "high": "BIGINT",
+            **{f"k{n}": "VARCHAR" for n in range(len(keys))},
+        }
         rows = [
-            (n, ordered[n].first_ts, ordered[n].last_ts, *(str(ordered[n].parameters[key]) for key in keys)) for n in numbers
+            (n, ordered[n].first_ts, ordered[n].last_ts, *(str(ordered[n].parameters[key]) for key in keys))
+            for n in numbers
         ]
         store.load("episodes", columns, rows)
         same = " AND ".join(f"{rule.keys[key]} = episodes.k{n}" for n, key in enumerate(keys))
         found = store.rows(
-            "SELECT DISTINCT episode, src_endpoint_ip AS address, CASE WHEN status_id = 1 THEN actor_user_uid END AS principal "
+            "SELECT DISTINCT episode, src_endpoint_ip AS address, "
+            "CASE WHEN status_id = 1 THEN actor_user_uid END AS principal "
             f"FROM events JOIN episodes ON {same} AND ts BETWEEN low AND high WHERE {rule.condition}"
         )
         for row in found:
@@ -139,7 +151,8 @@ def _places(store: EventStore, addresses: set[str]) -> dict[str, _Place]:
     store.load("asked", {"address": "VARCHAR"}, [(address,) for address in sorted(addresses)])
     rows = store.rows(
         "SELECT src_endpoint_ip AS address, max(src_network) AS network, max(src_kind) AS kind, "
-        "count(DISTINCT account) AS accounts FROM events WHERE src_endpoint_ip IN (SELECT address FROM asked) GROUP BY 1"
+        "count(DISTINCT account) AS accounts FROM events "
+        "WHERE src_endpoint_ip IN (SELECT address FROM asked) GROUP BY 1"
     )
     return {row["address"]: _Place(row["network"] or "", row["kind"] or "", row["accounts"]) for row in rows}
 
@@ -152,7 +165,9 @@ def _join_addresses(
         for address in addresses:
             users[address].append(number)
     for address, numbers in users.items():
-        suspected = any(ordered[n].suspect_type is SuspectType.ADDRESS and ordered[n].suspect == address for n in numbers)
+        suspected = any(
+            ordered[n].suspect_type is SuspectType.ADDRESS and ordered[n].suspect == address for n in numbers
+        )
         suspects = {(ordered[n].suspect_type, ordered[n].suspect) for n in numbers}
         if suspected or places[address].accounts - len(suspects) <= STRANGERS_MAX:
             _join_within(joined, ordered, [numbers], within=DAY_MS)

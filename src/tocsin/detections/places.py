@@ -39,7 +39,7 @@ def read_documents(path: Path) -> list[Document]:
     """Read every document of a rule file; anything but mappings, duplicate keys and alias bombs are refused."""
     try:
         text = path.read_text(encoding="utf-8")
-        values = [value for value in yaml.load_all(text, Loader=SigmaYAMLLoader)]  # noqa: S506  (a safe loader)
+        values = list(yaml.load_all(text, Loader=SigmaYAMLLoader))
         for value in values:
             check_alias_expansion(value)
         nodes = list(yaml.compose_all(text, Loader=SigmaYAMLLoader))

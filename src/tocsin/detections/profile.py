@@ -4,9 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tocsin.detections.blocks import Vocabulary
-from tocsin.detections.values import Measure, Peers, Usual, Window, WindowKind
+from tocsin.detections.values import Candidates, Measure, Peers, Usual, Window, WindowKind
 
-_KEYS = {"group-by", "fields", "over", "quiet", "mark", "within", "measures", "usual", "derive", "peers", "having"}
+_KEYS = {
+    "group-by",
+    "fields",
+    "over",
+    "quiet",
+    "mark",
+    "within",
+    "measures",
+    "usual",
+    "derive",
+    "peers",
+    "having",
+    "only-if",
+}
 _AGGREGATES = {"count", "count_if", "count_distinct", "share", "min", "max", "sum", "avg"}
 
 
@@ -21,6 +34,7 @@ class Profile:
     derived: dict[str, str] = field(default_factory=dict)
     peers: Peers | None = None
     having: str = ""
+    candidates: Candidates | None = None
 
 
 def read_profile(names: Vocabulary, block: Mapping[str, object], *, suspect: str, correlated: bool) -> Profile:
@@ -28,15 +42,19 @@ def read_profile(names: Vocabulary, block: Mapping[str, object], *, suspect: str
     names.mapping(block, "profile", allowed=_KEYS)
     for name, value in names.mapping(block.get("fields", {}), "profile", "fields").items():
         names.fields[names.new_name(name, "profile", "fields")] = names.event_sql(value, "profile", "fields", name)
-    profile = Profile(keys=tuple(names.texts(block["group-by"], "profile", "group-by")) if "group-by" in block else (suspect,))
+    profile = Profile(
+        keys=tuple(names.texts(block["group-by"], "profile", "group-by")) if "group-by" in block else (suspect,)
+    )
     if suspect not in profile.keys:
         raise names.refuse(f"The suspect {suspect} must be one of group-by", "profile", "group-by")
     if correlated:
-        for key in ("over", "mark", "group-by"):
+        for key in ("over", "mark", "group-by", "only-if"):
             if key in block:
                 raise names.refuse(f"{key} is said by the correlation already", "profile", key)
     else:
         profile.window = _window(names, block)
+        if "only-if" in block:
+            profile.candidates = _candidates(names, block["only-if"])
     measures = names.mapping(block.get("measures", {}), "profile", "measures")
     profile.measures = tuple(_measure(names, name, value, "profile", "measures") for name, value in measures.items())
     if "usual" in block:
@@ -46,12 +64,14 @@ def read_profile(names: Vocabulary, block: Mapping[str, object], *, suspect: str
         )
     known = _known(profile)
     for name, value in names.mapping(block.get("derive", {}), "profile", "derive").items():
-        profile.derived[names.new_name(name, "profile", "derive")] = names.measure_sql(value, known, "profile", "derive", name)
+        profile.derived[names.new_name(name, "profile", "derive")] = names.measure_sql(
+            value, known, "profile", "derive", name
+        )
         # Inlined, not by name: a SELECT list cannot use its own names in every engine.
         known[name] = f"({profile.derived[name]})"
     after = _known(profile) | {name: name for name in profile.derived}
     if "peers" in block:
-        profile.peers = _peers(names, block["peers"], after, profile.keys)
+        profile.peers = _peers(names, block["peers"], after)
         after |= {name: name for name in profile.peers.measures}
     if "having" in block:
         profile.having = names.measure_sql(block["having"], after, "profile", "having")
@@ -78,6 +98,23 @@ def _window(names: Vocabulary, block: Mapping[str, object]) -> Window:
     return Window(WindowKind.BUCKET, length_ms=names.duration(over, "profile", "over"))
 
 
+def _candidates(names: Vocabulary, value: object) -> Candidates:
+    place = ("profile", "only-if")
+    block = names.mapping(value, *place, allowed={"any", "distinct", "at_least"}, needed={"at_least"})
+    number = names.parameters.get(str(block["at_least"]), block["at_least"])
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise names.refuse("at_least is a whole number or a parameter that is one", *place, "at_least")
+    listed = names.texts(block.get("any", []), *place, "any")
+    for name in listed:
+        if name not in names.selections:
+            raise names.refuse(
+                f"There is no selection {name}", *place, "any", mend="Name one of the blocks under detection."
+            )
+    condition = "(" + " OR ".join(names.selections[name] for name in listed) + ")" if listed else ""
+    distinct = names.event_sql(block["distinct"], *place, "distinct", in_rows=False) if "distinct" in block else ""
+    return Candidates(number, condition, distinct)
+
+
 def _measure(names: Vocabulary, name: str, value: object, *path: str | int) -> Measure:
     names.new_name(name, *path)
     place = (*path, name)
@@ -91,7 +128,11 @@ def _measure(names: Vocabulary, name: str, value: object, *path: str | int) -> M
     if aggregate in {"count", "count_if", "share"}:
         if "where" in block:
             raise names.refuse(f"{aggregate} takes no where: name the selection itself", *place, "where")
-        condition = names.flag_sql(what, *place, aggregate) if aggregate != "count_if" else names.event_sql(what, *place, aggregate)
+        condition = (
+            names.flag_sql(what, *place, aggregate)
+            if aggregate != "count_if"
+            else names.event_sql(what, *place, aggregate)
+        )
         row = f"CASE WHEN {condition} THEN 1 ELSE 0 END"
         return Measure(name, row, "sum({row})" if aggregate != "share" else "(CAST(sum({row}) AS DOUBLE) / count(*))")
     row = names.event_sql(what, *place, aggregate)
@@ -109,7 +150,9 @@ def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...]) -
     place = ("profile", "usual", name)
     block = names.mapping(value, *place, allowed={"of", "by", "measures"}, needed={"of", "measures"})
     if block["of"] not in names.selections:
-        raise names.refuse(f"There is no selection {block['of']}", *place, "of", mend="Name one of the blocks under detection.")
+        raise names.refuse(
+            f"There is no selection {block['of']}", *place, "of", mend="Name one of the blocks under detection."
+        )
     asked = block.get("by", [])
     if not isinstance(asked, dict):
         asked = dict.fromkeys(names.texts(asked, *place, "by"))
@@ -132,7 +175,7 @@ def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...]) -
     return Usual(name, names.selections[block["of"]], by, tuple(measures))
 
 
-def _peers(names: Vocabulary, value: object, known: dict[str, str], keys: tuple[str, ...]) -> Peers:
+def _peers(names: Vocabulary, value: object, known: dict[str, str]) -> Peers:
     place = ("profile", "peers")
     block = names.mapping(value, *place, allowed={"by", "where", "measures"}, needed={"measures"})
     by = tuple(names.texts(block.get("by", []), *place, "by"))

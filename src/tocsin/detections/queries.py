@@ -16,8 +16,19 @@ from tocsin.detections.values import Detection, Lead, Rule
 from tocsin.events.queries import EventStore
 
 __all__ = [
-    "ExampleRun", "StoredEvidence", "detect", "detection_sql", "evidence_of", "gather_evidence", "leads", "load_rules", "measure_names",
-    "read_evidence", "rule_by_id", "run_examples", "shipped_rules",
+    "ExampleRun",
+    "StoredEvidence",
+    "detect",
+    "detection_sql",
+    "evidence_of",
+    "gather_evidence",
+    "leads",
+    "load_rules",
+    "measure_names",
+    "read_evidence",
+    "rule_by_id",
+    "run_examples",
+    "shipped_rules",
 ]
 
 _SHIPPED = Path(__file__).parent / "rules"

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from tocsin.detections.compilation import evidence_sql
-from tocsin.detections.expressions import Value, parse
 from tocsin.detections.durations import duration_ms
+from tocsin.detections.expressions import Value, parse
 from tocsin.detections.values import Detection, Reason, Rule
 
 # Sigma's level says how bad it would be if true; the points of the reasons say how sure it is.

@@ -24,18 +24,43 @@ from tocsin.detections.values import AccountRole, Kind, ReasonRule, Rule, ScopeH
 from tocsin.events.values import COLUMN_TYPES
 
 SUSPECT_COLUMNS = {
-    SuspectType.ACCOUNT: "account", SuspectType.SESSION: "actor_session_uid", SuspectType.ADDRESS: "src_endpoint_ip",
-    SuspectType.NETWORK: "src_network", SuspectType.API_KEY: "actor_credential_uid", SuspectType.PRINCIPAL: "actor_user_uid",
+    SuspectType.ACCOUNT: "account",
+    SuspectType.SESSION: "actor_session_uid",
+    SuspectType.ADDRESS: "src_endpoint_ip",
+    SuspectType.NETWORK: "src_network",
+    SuspectType.API_KEY: "actor_credential_uid",
+    SuspectType.PRINCIPAL: "actor_user_uid",
 }
 _OPERATORS = {
-    SigmaCorrelationConditionOperator.GTE: ">=", SigmaCorrelationConditionOperator.GT: ">",
-    SigmaCorrelationConditionOperator.LTE: "<=", SigmaCorrelationConditionOperator.LT: "<",
-    SigmaCorrelationConditionOperator.EQ: "=", SigmaCorrelationConditionOperator.NEQ: "<>",
+    SigmaCorrelationConditionOperator.GTE: ">=",
+    SigmaCorrelationConditionOperator.GT: ">",
+    SigmaCorrelationConditionOperator.LTE: "<=",
+    SigmaCorrelationConditionOperator.LT: "<",
+    SigmaCorrelationConditionOperator.EQ: "=",
+    SigmaCorrelationConditionOperator.NEQ: "<>",
 }
 _OURS = {"tocsin", "profile", "examples"}
 _SIGMA_KEYS = {
-    "title", "id", "name", "related", "status", "description", "references", "author", "date", "modified", "tags", "level",
-    "logsource", "detection", "correlation", "falsepositives", "fields", "license", "taxonomy", "scope",
+    "title",
+    "id",
+    "name",
+    "related",
+    "status",
+    "description",
+    "references",
+    "author",
+    "date",
+    "modified",
+    "tags",
+    "level",
+    "logsource",
+    "detection",
+    "correlation",
+    "falsepositives",
+    "fields",
+    "license",
+    "taxonomy",
+    "scope",
 }
 _TOCSIN_KEYS = {"version", "kind", "suspect", "campaign", "parameters", "scope", "reasons", "advice", "quiet"}
 
@@ -94,7 +119,8 @@ def _compiled(
     documents: list[Document],
 ) -> Rule:
     bases = _bases(rule, document, rules, documents)
-    conditions, selections = [], {}
+    conditions: list[str] = []
+    selections: dict[str, str] = {}
     for base, place in bases:
         condition, named = rule_conditions(base, place)
         conditions.append(condition)
@@ -102,7 +128,9 @@ def _compiled(
             if selections.setdefault(name, sql) != sql:
                 raise place.refuse(f"Two rules of one file have different selections called {name}", "detection", name)
     names = Vocabulary(document, selections)
-    block = names.mapping(document.values["tocsin"], "tocsin", allowed=_TOCSIN_KEYS, needed={"version", "kind", "suspect", "reasons"})
+    block = names.mapping(
+        document.values["tocsin"], "tocsin", allowed=_TOCSIN_KEYS, needed={"version", "kind", "suspect", "reasons"}
+    )
     _read_parameters(names, block)
     suspect_type, suspect = _suspect(names, block)
     correlation = rule if isinstance(rule, SigmaCorrelationRule) else None
@@ -137,6 +165,7 @@ def _compiled(
         derived=profile.derived,
         peers=profile.peers,
         having=profile.having,
+        candidates=profile.candidates,
         parameters=dict(names.parameters),
         reasons=_reasons(names, block, profile, keys),
         scope=_scope_hint(names, block),
@@ -178,9 +207,13 @@ def _bases(
 
 def _check_source(rule: SigmaRule, document: Document) -> None:
     source = rule.logsource
-    if (source.product, source.service, source.definition) != ("tocsin", None, None) or source.category not in {None, "events"}:
+    if (source.product, source.service, source.definition) != ("tocsin", None, None) or source.category not in {
+        None,
+        "events",
+    }:
         raise document.refuse(
-            "This rule is written for another product's fields", "logsource",
+            "This rule is written for another product's fields",
+            "logsource",
             mend="Write it over our columns, with logsource product: tocsin.",
         )
 
@@ -223,13 +256,24 @@ def _level(rule: SigmaRule | SigmaCorrelationRule, document: Document) -> str:
 
 
 def _correlated(
-    names: Vocabulary, rule: SigmaCorrelationRule, bases: list[tuple[SigmaRule, Document]], conditions: list[str], suspect: str
+    names: Vocabulary,
+    rule: SigmaCorrelationRule,
+    bases: list[tuple[SigmaRule, Document]],
+    conditions: list[str],
+    suspect: str,
 ) -> tuple[tuple[str, ...], Window]:
     condition = rule.condition
-    counting = {SigmaCorrelationType.EVENT_COUNT: WindowKind.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT: WindowKind.VALUE_COUNT}
+    counting = {
+        SigmaCorrelationType.EVENT_COUNT: WindowKind.EVENT_COUNT,
+        SigmaCorrelationType.VALUE_COUNT: WindowKind.VALUE_COUNT,
+    }
     if rule.type not in counting or not isinstance(condition, SigmaCorrelationCondition):
-        raise names.refuse(f"Correlations of type {rule.type} are not supported", "correlation", "type",
-                           mend="Use event_count or value_count, or a profile.")
+        raise names.refuse(
+            f"Correlations of type {rule.type} are not supported",
+            "correlation",
+            "type",
+            mend="Use event_count or value_count, or a profile.",
+        )
     if rule.generate:
         raise names.refuse("generate is not supported: one file is one rule", "correlation", "generate")
     if not isinstance(condition.count, int):
@@ -269,7 +313,9 @@ def _key_sql(
         for (base, _), condition in zip(bases, conditions, strict=True):
             field = fields.get(str(base.name))
             if field is None or COLUMN_TYPES.get(field) != "VARCHAR":
-                raise names.refuse(f"The alias {key} needs a text column for {base.name}", "correlation", "aliases", key)
+                raise names.refuse(
+                    f"The alias {key} needs a text column for {base.name}", "correlation", "aliases", key
+                )
             parts.append(f"WHEN {condition} THEN {field}")
         return f"(CASE {' '.join(parts)} END)"
     if key in names.fields:
@@ -280,16 +326,32 @@ def _key_sql(
     return key
 
 
-def _reasons(names: Vocabulary, block: Mapping[str, Any], profile: Profile, keys: tuple[str, ...]) -> tuple[ReasonRule, ...]:
+def _reasons(
+    names: Vocabulary, block: Mapping[str, Any], profile: Profile, keys: tuple[str, ...]
+) -> tuple[ReasonRule, ...]:
     usual = [measure.name for part in profile.usual for measure in part.measures]
     peers = list(profile.peers.measures) if profile.peers else []
-    known = {"events", "first_ts", "last_ts", *keys, *(m.name for m in profile.measures), *usual, *profile.derived, *peers, *names.parameters}
+    known = {
+        "events",
+        "first_ts",
+        "last_ts",
+        *keys,
+        *(m.name for m in profile.measures),
+        *usual,
+        *profile.derived,
+        *peers,
+        *names.parameters,
+    }
     reasons = []
     if not isinstance(block["reasons"], list) or not block["reasons"]:
         raise names.refuse("reasons must be a list", "tocsin", "reasons")
     for number, value in enumerate(block["reasons"]):
         place = ("tocsin", "reasons", number)
-        one = {"text": value} if isinstance(value, str) else names.mapping(value, *place, allowed={"text", "when", "points"}, needed={"text"})
+        one = (
+            {"text": value}
+            if isinstance(value, str)
+            else names.mapping(value, *place, allowed={"text", "when", "points"}, needed={"text"})
+        )
         for name in re.findall(r"\{(\w*)", one["text"]):
             if name not in known:
                 raise names.refuse(f"A reason speaks of {name}, which is not measured", *place)

@@ -24,7 +24,9 @@ def run_examples(rule: Rule) -> tuple[ExampleRun, ...]:
     runs = []
     for example in rule.examples:
         with EventStore(()) as store:
-            store.load("example", COLUMN_TYPES, [tuple(row.get(name) for name in COLUMN_NAMES) for row in example.events])
+            store.load(
+                "example", COLUMN_TYPES, [tuple(row.get(name) for name in COLUMN_NAMES) for row in example.events]
+            )
             rows = store.rows(detection_sql(rule, relation="example"))
             suspects = tuple(sorted({str(row[rule.suspect]) for row in rows}))
             problem = _problem(example, suspects)

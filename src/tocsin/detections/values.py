@@ -77,11 +77,12 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One match of one rule. Its evidence is ``rule_id``, ``rule_version`` and ``parameters``; ``evidence_sql`` renders it.
+    """One match of one rule. Its evidence is ``rule_id``, ``rule_version`` and ``parameters``; ``evidence_sql``
+    renders it.
 
     ``evidence_sql`` is one SELECT over the view ``events`` that returns exactly the ``events`` counted, every column.
-    Times are epoch milliseconds UTC. ``score`` is 0..100. ``uid`` is a hash of rule, version, suspect and window start:
-    the same evidence always has the same name.
+    Times are epoch milliseconds UTC. ``score`` is 0..100. ``uid`` is a hash of rule, version, suspect and window
+    start: the same evidence always has the same name.
     """
 
     uid: str
@@ -126,7 +127,9 @@ class WindowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When events belong together: ``length_ms`` of the window; ``operator`` and ``count`` of a correlation's condition."""
+    """When events belong together: ``length_ms`` of the window; ``operator`` and ``count`` of a correlation's
+    condition.
+    """
 
     kind: WindowKind
     length_ms: int = 0
@@ -160,11 +163,24 @@ class Usual:
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """The episodes that look alike: those under ``where`` with the same ``by``, and SQL aggregates over their measures."""
+    """The episodes that look alike: those under ``where`` with the same ``by``, and SQL aggregates over their
+    measures.
+    """
 
     by: tuple[str, ...]
     where: str
     measures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Which keys are looked at at all: those with ``at_least`` events under ``condition``, or so many distinct
+    ``value``s.
+    """
+
+    at_least: int
+    condition: str = ""  # SQL over one event
+    value: str = ""  # SQL over one event
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +232,7 @@ class Rule:
     derived: Mapping[str, str]
     peers: Peers | None
     having: str
+    candidates: Candidates | None
     parameters: Mapping[str, str | int | float]
     reasons: tuple[ReasonRule, ...]
     scope: ScopeHint

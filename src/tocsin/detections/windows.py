@@ -1,9 +1,9 @@
 """Cutting one suspect's events into episodes: each step is one SQL table over the table ``counted``.
 
-``counted`` has the keys, ``ts``, the columns ``r0, r1, ...`` of the measures, and ``v`` (VALUE_COUNT) or ``q`` (MARK, 1 or
-0). The last table, ``placed``, has the same rows that belong to an episode, with its number ``run``. Windows look back: the
-window of an event at ``t`` is ``[t - length, t]``, both ends included. Everything is linear in the rows of a key after one
-sort, so that a key with a million events costs a million, not its square.
+``counted`` has the keys, ``ts``, the columns ``r0, r1, ...`` of the measures, and ``v`` (VALUE_COUNT) or ``q`` (MARK,
+1 or 0). The last table, ``placed``, has the same rows that belong to an episode, with its number ``run``. Windows
+look back: the window of an event at ``t`` is ``[t - length, t]``, both ends included. Everything is linear in the
+rows of a key after one sort, so that a key with a million events costs a million, not its square.
 """
 
 from tocsin.detections.values import Window, WindowKind
@@ -20,10 +20,16 @@ def window_tables(window: Window, *, keys: tuple[str, ...]) -> list[tuple[str, s
             return [("placed", f"SELECT *, ts // {length} AS run FROM counted")]
         case WindowKind.RUN:
             return [
-                ("fresh", f"SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY {listed} ORDER BY ts) <= {length} "
-                          "THEN 0 ELSE 1 END AS starts FROM counted"),
-                ("placed", f"SELECT *, sum(starts) OVER (PARTITION BY {listed} ORDER BY ts "
-                           "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run FROM fresh"),
+                (
+                    "fresh",
+                    f"SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY {listed} ORDER BY ts) <= {length} "
+                    "THEN 0 ELSE 1 END AS starts FROM counted",
+                ),
+                (
+                    "placed",
+                    f"SELECT *, sum(starts) OVER (PARTITION BY {listed} ORDER BY ts "
+                    "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run FROM fresh",
+                ),
             ]
         case WindowKind.MARK:
             return [("marked", "SELECT * FROM counted"), *_episodes(listed, length)]
@@ -34,8 +40,9 @@ def window_tables(window: Window, *, keys: tuple[str, ...]) -> list[tuple[str, s
 
 
 def _enough_events(window: Window, listed: str) -> list[tuple[str, str]]:
-    count = (f"count(*) OVER (PARTITION BY {listed} ORDER BY ts "
-             f"RANGE BETWEEN {window.length_ms} PRECEDING AND CURRENT ROW)")
+    count = (
+        f"count(*) OVER (PARTITION BY {listed} ORDER BY ts RANGE BETWEEN {window.length_ms} PRECEDING AND CURRENT ROW)"
+    )
     return [
         *_busy_only(window, listed, "count(*)"),
         ("tallied", f"SELECT *, {count} AS tally FROM busy_rows"),
@@ -55,14 +62,29 @@ def _enough_values(window: Window, keys: tuple[str, ...]) -> list[tuple[str, str
     return [
         *_busy_only(window, listed, "count(DISTINCT v)"),
         ("occurrences", f"SELECT DISTINCT {listed}, ts, v FROM busy_rows WHERE v IS NOT NULL"),
-        ("stretches", f"SELECT {listed}, ts, lead(ts) OVER (PARTITION BY {listed}, v ORDER BY ts) AS next_ts FROM occurrences"),
-        ("edges", f"SELECT {listed}, ts AS edge_ts, 1 AS step FROM stretches UNION ALL "
-                  f"SELECT {listed}, least(coalesce(next_ts, ts + {end}), ts + {end}) AS edge_ts, -1 AS step FROM stretches"),
-        ("levels", f"SELECT {listed}, edge_ts, step, sum(step) OVER (PARTITION BY {listed} ORDER BY edge_ts "
-                   "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS tally FROM edges"),
-        ("enough", f"SELECT DISTINCT {listed}, edge_ts FROM levels WHERE step = 1 AND tally {window.operator} {window.count}"),
-        ("marked", "SELECT busy_rows.*, CASE WHEN enough.edge_ts IS NULL THEN 0 ELSE 1 END AS q FROM busy_rows "
-                   f"LEFT JOIN enough ON {same} AND busy_rows.ts = enough.edge_ts"),
+        (
+            "stretches",
+            f"SELECT {listed}, ts, lead(ts) OVER (PARTITION BY {listed}, v ORDER BY ts) AS next_ts FROM occurrences",
+        ),
+        (
+            "edges",
+            f"SELECT {listed}, ts AS edge_ts, 1 AS step FROM stretches UNION ALL "
+            f"SELECT {listed}, least(coalesce(next_ts, ts + {end}), ts + {end}) AS edge_ts, -1 AS step FROM stretches",
+        ),
+        (
+            "levels",
+            f"SELECT {listed}, edge_ts, step, sum(step) OVER (PARTITION BY {listed} ORDER BY edge_ts "
+            "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS tally FROM edges",
+        ),
+        (
+            "enough",
+            f"SELECT DISTINCT {listed}, edge_ts FROM levels WHERE step = 1 AND tally {window.operator} {window.count}",
+        ),
+        (
+            "marked",
+            "SELECT busy_rows.*, CASE WHEN enough.edge_ts IS NULL THEN 0 ELSE 1 END AS q FROM busy_rows "
+            f"LEFT JOIN enough ON {same} AND busy_rows.ts = enough.edge_ts",
+        ),
     ]
 
 
@@ -84,15 +106,26 @@ def _episodes(listed: str, length: int) -> list[tuple[str, str]]:
     A row is inside when a mark follows within the length. Two neighbours inside are in different episodes only when the
     first is a mark and the window of the second's mark starts after it.
     """
-    ahead = (f"min(CASE WHEN q = 1 THEN ts END) OVER (PARTITION BY {listed} ORDER BY ts "
-             f"RANGE BETWEEN CURRENT ROW AND {length} FOLLOWING)")
+    ahead = (
+        f"min(CASE WHEN q = 1 THEN ts END) OVER (PARTITION BY {listed} ORDER BY ts "
+        f"RANGE BETWEEN CURRENT ROW AND {length} FOLLOWING)"
+    )
     before = f"OVER (PARTITION BY {listed} ORDER BY ts, q)"
     return [
         ("reaching", f"SELECT *, {ahead} AS mark_ts FROM marked"),
-        ("neighbours", f"SELECT *, lag(ts) {before} AS before_ts, lag(q) {before} AS before_q FROM reaching "
-                       "WHERE mark_ts IS NOT NULL"),
-        ("fresh", f"SELECT *, CASE WHEN before_ts IS NULL OR (before_q = 1 AND mark_ts - {length} > before_ts) "
-                  "THEN 1 ELSE 0 END AS starts FROM neighbours"),
-        ("placed", f"SELECT *, sum(starts) OVER (PARTITION BY {listed} ORDER BY ts, q "
-                   "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run FROM fresh"),
+        (
+            "neighbours",
+            f"SELECT *, lag(ts) {before} AS before_ts, lag(q) {before} AS before_q FROM reaching "
+            "WHERE mark_ts IS NOT NULL",
+        ),
+        (
+            "fresh",
+            f"SELECT *, CASE WHEN before_ts IS NULL OR (before_q = 1 AND mark_ts - {length} > before_ts) "
+            "THEN 1 ELSE 0 END AS starts FROM neighbours",
+        ),
+        (
+            "placed",
+            f"SELECT *, sum(starts) OVER (PARTITION BY {listed} ORDER BY ts, q "
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS run FROM fresh",
+        ),
     ]
