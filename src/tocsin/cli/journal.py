@@ -102,6 +102,17 @@ def prove(wired: Wired, entry: str, row: int | None) -> None:
     click.echo(json.dumps(proof, indent=2))
 
 
+@command.command("grown")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_obj
+def grown(wired: Wired, file: Path) -> None:
+    """Print the proof that the journal only grew since the newest head in FILE. Ends with 1 when it did not."""
+    earlier = max(queries.heads_in(file), key=lambda head: head.size)
+    with wired.rows():
+        proof = queries.growth_proof(earlier)
+    click.echo(json.dumps(proof, indent=2))
+
+
 @command.command("export")
 @click.pass_obj
 def export(wired: Wired) -> None:

@@ -15,6 +15,12 @@ class NoSuchEntry(TocsinError):
     """No entry has this number or id."""
 
 
+class NotGrown(TocsinError):
+    """The journal is not what an earlier head says, with more entries after it."""
+
+    exit_code = 1
+
+
 class HeadUnreadable(TocsinError):
     """A file does not hold signed heads."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.journal import heads, leaf, tree, verification, witness
-from tocsin.journal.errors import NoSuchEntry
+from tocsin.journal.errors import NoSuchEntry, NotGrown
 from tocsin.journal.values import Entry, Head, Verification
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
@@ -102,8 +102,7 @@ def proof(name: str, *, row: int | None = None) -> dict[str, Any]:
     newest = head()
     if found.number is None or newest is None:
         raise NoSuchEntry(_("The entry {name} has no number yet.").format(name=name), mend=_("Try again in a moment."))
-    numbered = models.JournalEntry.objects.filter(number__lt=newest.size).order_by("number")
-    hashes = [bytes(stored) for stored in numbered.values_list("leaf_hash", flat=True).iterator(READ_AT_ONCE)]
+    hashes = _leaf_hashes(newest.size)
     kept = list(models.JournalPersonal.objects.filter(entry_id=found.id, salt__isnull=False))
     proved: dict[str, Any] = {
         "content": found.content,
@@ -138,6 +137,30 @@ def _row_proof(found: Entry, *, row: int) -> dict[str, Any]:
         "value": asked.value,
         "person": asked.person,
     }
+
+
+def growth_proof(earlier: Head) -> dict[str, Any]:
+    """Return the proof that the journal only grew since ``earlier``; NotGrown when it holds another history.
+
+    Keys: ``earlier`` and ``head`` (``body``, ``signature``), ``path`` (RFC 6962, section 2.1.2).
+    """
+    newest = head()
+    if newest is None or not 0 < earlier.size <= newest.size:
+        raise NotGrown(_("The journal is shorter than the head of {size} entries.").format(size=earlier.size))
+    path = tree.consistency_proof(_leaf_hashes(newest.size), earlier=earlier.size)
+    old, new = bytes.fromhex(earlier.root), bytes.fromhex(newest.root)
+    if not tree.is_consistent(old, earlier=earlier.size, root=new, size=newest.size, path=path):
+        raise NotGrown(_("The history before entry {size} was written anew.").format(size=earlier.size))
+    return {
+        "earlier": {"body": earlier.body, "signature": earlier.signature},
+        "head": {"body": newest.body, "signature": newest.signature},
+        "path": [node.hex() for node in path],
+    }
+
+
+def _leaf_hashes(size: int) -> list[bytes]:
+    numbered = models.JournalEntry.objects.filter(number__lt=size).order_by("number")
+    return [bytes(stored) for stored in numbered.values_list("leaf_hash", flat=True).iterator(READ_AT_ONCE)]
 
 
 def root_over(rows: Iterable[bytes]) -> bytes:

@@ -133,8 +133,9 @@ def _faults_in_personal(personal: Iterable[StoredPersonal], *, reading: Reading)
     for entry_id, name in reading.committed:
         yield Found(Fault.PERSONAL_MISSING, f"{entry_id} {name}")
     for entry_id, said in reading.batches.items():
-        found = [commitment for _number, commitment in sorted(rows.get(entry_id, {}).items())]
-        if (len(found), leaf.rows_root(found).hex()) != said:
+        batch = rows.get(entry_id, {})
+        root = leaf.rows_root([batch[number] for number in sorted(batch)]).hex()
+        if (len(batch), root) != said or sorted(batch) != list(range(len(batch))):
             yield Found(Fault.PERSONAL_CHANGED, f"{entry_id} rows")
 
 

