@@ -99,6 +99,13 @@ def test_a_command_line_that_cannot_be_typed_is_seen():
     assert slips("investigate /var/log --out x") == []
 
 
+def test_every_page_is_reached_from_the_index(root: Path):
+    index = (root / "docs" / "index.md").read_text(encoding="utf-8")
+    linked = {(root / "docs" / target).resolve() for target in LINK.findall(index)}
+    pages = {page.resolve() for page in (root / "docs").rglob("*.md")} - {(root / "docs" / "index.md").resolve()}
+    assert {page.name for page in pages - linked} == set()
+
+
 def test_every_dependency_is_explained_and_no_other(root: Path):
     record = (root / "docs" / "decisions" / "0006-dependencies.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"^\| `([\w.-]+)` \|", record, re.MULTILINE))
