@@ -76,7 +76,7 @@ def _columns(record: str) -> dict[str, str]:
     }
 
 
-_ENTRY: dict[str, object] = {**{name: "VARCHAR" for name in _NAMES}, "details": "JSON"}
+_ENTRY: dict[str, object] = {**dict.fromkeys(_NAMES, "VARCHAR"), "details": "JSON"}
 
 FORMATS: tuple[Format, ...] = (
     Format(

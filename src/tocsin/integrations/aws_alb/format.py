@@ -22,7 +22,7 @@ FORMATS: tuple[Format, ...] = (
         title="AWS Application Load Balancer access log",
         shape=Shape.TEXT,
         pattern=_PATTERN,
-        fields={key: "VARCHAR" for key in _FIELDS},
+        fields=dict.fromkeys(_FIELDS, "VARCHAR"),
         columns={
             "ts": 'ms_iso(r."time")',
             **http_request(method='r."method"', target='r."target"', status='r."status"'),

@@ -56,7 +56,7 @@ FORMATS: tuple[Format, ...] = (
         title="S3 server access log",
         shape=Shape.TEXT,
         pattern=_PATTERN,
-        fields={each: "VARCHAR" for each in _FIELDS},
+        fields=dict.fromkeys(_FIELDS, "VARCHAR"),
         columns=_columns({**{each: f'r."{each}"' for each in _FIELDS}, "ts": 'ms_clf(r."time")'}),
         recognise=by_pattern(_HEAD),
     ),
@@ -64,7 +64,7 @@ FORMATS: tuple[Format, ...] = (
         key="aws_s3_access_json",
         title="S3 server access log as JSON",
         shape=Shape.JSON,
-        fields={each: "VARCHAR" for each in _JSON_KEYS},
+        fields=dict.fromkeys(_JSON_KEYS, "VARCHAR"),
         columns=_columns(
             {
                 "ts": 'coalesce(ms_any(r."request_time"), ms_any(r."time"), ms_clf(r."time"))',

@@ -51,7 +51,7 @@ FORMATS: tuple[Format, ...] = (
         key="envoy_json",
         title="Envoy access log as JSON",
         shape=Shape.JSON,
-        fields={key: "VARCHAR" for key in _JSON_KEYS},
+        fields=dict.fromkeys(_JSON_KEYS, "VARCHAR"),
         columns=_json_columns({key: f'r."{key}"' for key in _JSON_KEYS}),
         recognise=by_keys(
             ("start_time", "response_code", "response_flags", "method"),
@@ -72,7 +72,7 @@ FORMATS: tuple[Format, ...] = (
         title="Envoy access log, default text",
         shape=Shape.TEXT,
         pattern=_TEXT,
-        fields={key: "VARCHAR" for key in _TEXT_FIELDS},
+        fields=dict.fromkeys(_TEXT_FIELDS, "VARCHAR"),
         columns={
             "event_uid": 'blank(r."request_id")',
             "ts": 'ms_iso(r."start")',

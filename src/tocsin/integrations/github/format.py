@@ -54,7 +54,7 @@ FORMATS: tuple[Format, ...] = (
         key="github_audit",
         title="GitHub audit log",
         shape=Shape.JSON,
-        fields={**{name: "VARCHAR" for name in _FIELDS}, "actor_location": {"country_code": "VARCHAR"}},
+        fields={**dict.fromkeys(_FIELDS, "VARCHAR"), "actor_location": {"country_code": "VARCHAR"}},
         columns={
             "event_uid": 'blank(r."_document_id")',
             "ts": 'coalesce(ms_any(r."@timestamp"), ms_any(r."at_sign_timestamp"), ms_any(r."created_at"), ms_any(r."p_event_time"))',

@@ -151,7 +151,7 @@ def _moment(value: str, *, how: str, timezone: str) -> str:
         "any": "coalesce(ms_any({0}), ms_clf({0}))",
     }
     if how in ("any", "iso8601") and timezone:
-        zoned = r"regexp_matches({0}, '(?:[Zz]|[+-]\d\d:?(?:\d\d)?|[A-Z]{{2,5}})$')".format(value)
+        zoned = rf"regexp_matches({value}, '(?:[Zz]|[+-]\d\d:?(?:\d\d)?|[A-Z]{{2,5}})$')"
         local = f"epoch_ms(try_cast({value} AS TIMESTAMP) AT TIME ZONE {literal(timezone)})"
         inner = f"CASE WHEN {zoned} THEN ms_iso({value}) ELSE {local} END"
         return inner if how == "iso8601" else f"coalesce({inner}, ms_number({value}), ms_clf({value}))"

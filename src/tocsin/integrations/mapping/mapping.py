@@ -13,7 +13,7 @@ from tocsin.integrations.generic.choosing import structure_of
 from tocsin.integrations.mapping.document import Entry, load
 from tocsin.integrations.mapping.fields import COLUMNS, FieldPath, Mapped, column, is_name, zone_of
 from tocsin.integrations.mapping.routes import Route, columns_of, login_when, read_route
-from tocsin.integrations.recognition import lines_matching, records_where
+from tocsin.integrations.recognition import lines_matching, records_where, stated
 from tocsin.kernel.language import gettext as _
 
 _KEYS = ("name", "title", "shape", "pattern", "timezone", "columns", "routes")
@@ -151,7 +151,7 @@ def _recognise(shape: Shape, *, pattern: str, moments: tuple[FieldPath, ...]) ->
     def recognise(sample: Sample) -> float:
         if sample.shape is not shape:
             return 0.0
-        return lines_matching(sample, pattern) if shape is Shape.TEXT else records_where(sample, timed)
+        return stated(lines_matching(sample, pattern) if shape is Shape.TEXT else records_where(sample, timed))
 
     return recognise
 

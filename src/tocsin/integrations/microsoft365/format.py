@@ -71,7 +71,7 @@ FORMATS: tuple[Format, ...] = (
         key="microsoft365_audit",
         title="Microsoft 365 unified audit log",
         shape=Shape.JSON,
-        fields={name: "VARCHAR" for name in _CAMEL},
+        fields=dict.fromkeys(_CAMEL, "VARCHAR"),
         columns=_columns({name: f'r."{name}"' for name in _CAMEL}),
         recognise=by_keys(("CreationTime", "Operation", "Workload"), ("CreationTime", "Operation", "RecordType")),
     ),

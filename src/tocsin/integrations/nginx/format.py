@@ -39,7 +39,7 @@ FORMATS: tuple[Format, ...] = (
         key="nginx_json",
         title="nginx access log as JSON lines",
         shape=Shape.JSON,
-        fields={key: "VARCHAR" for key in _KEYS},
+        fields=dict.fromkeys(_KEYS, "VARCHAR"),
         columns={
             "event_uid": 'blank(r."request_id")',
             "ts": 'coalesce(ms_iso(r."time_iso8601"), ms_number(r."msec"), ms_clf(r."time_local"), ms_any(r."time"), '

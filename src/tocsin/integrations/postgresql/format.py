@@ -73,10 +73,9 @@ FORMATS: tuple[Format, ...] = (
         key="postgresql_json",
         title="PostgreSQL log as JSON (jsonlog)",
         shape=Shape.JSON,
-        fields={
-            name: "VARCHAR"
-            for name in ("timestamp", "user", "remote_host", "session_id", "error_severity", "state_code", "message")
-        },
+        fields=dict.fromkeys(
+            ("timestamp", "user", "remote_host", "session_id", "error_severity", "state_code", "message"), "VARCHAR"
+        ),
         columns=_columns(
             moment='ms_iso(r."timestamp")',
             user='blank(r."user")',
@@ -95,9 +94,8 @@ FORMATS: tuple[Format, ...] = (
         title="PostgreSQL log as CSV (csvlog)",
         shape=Shape.TEXT,
         pattern=_CSVLOG,
-        fields={
-            name: "VARCHAR"
-            for name in (
+        fields=dict.fromkeys(
+            (
                 "stamp",
                 "zone",
                 "user",
@@ -111,8 +109,9 @@ FORMATS: tuple[Format, ...] = (
                 "code",
                 "message",
                 "plain",
-            )
-        },  # fmt: skip
+            ),
+            "VARCHAR",
+        ),
         columns=_columns(
             moment="""ms_iso(r."stamp" || ' ' || r."zone")""",
             user='blank(r."user")',
@@ -130,7 +129,7 @@ FORMATS: tuple[Format, ...] = (
         title="PostgreSQL log",
         shape=Shape.TEXT,
         pattern=_STDERR,
-        fields={name: "VARCHAR" for name in ("lead", "stamp", "zone", "prefix", "level", "message")},
+        fields=dict.fromkeys(("lead", "stamp", "zone", "prefix", "level", "message"), "VARCHAR"),
         columns=_columns(
             moment="""ms_iso(r."stamp" || CASE WHEN r."zone" = '' THEN '' ELSE ' ' || r."zone" END)""",
             user=first(
@@ -140,7 +139,7 @@ FORMATS: tuple[Format, ...] = (
             client=first(
                 'trim(r."lead")',
                 f"regexp_extract({_PREFIX}, '(?:client|host)=([^, \\]]+)', 1)",
-                f"regexp_extract({_PREFIX}, '(?:^|[: ])([0-9A-Fa-f.:]+)\\(\\d+\\)', 1)",
+                f"regexp_extract({_PREFIX}, '(?:^|[: ])([0-9A-Fa-f][0-9A-Fa-f.:]*)\\(\\d+\\)', 1)",
             ),
             level='r."level"',
             message=_MESSAGE,

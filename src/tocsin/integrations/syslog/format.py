@@ -30,9 +30,9 @@ def _found(pattern: str, group: int = 1) -> str:
     return f"nullif(regexp_extract({_SAID}, '{pattern}', {group}), '')"
 
 
-_TRIED = r"^(?:error: )?(Failed|Accepted|Postponed) (\S+) for (invalid user )?(.*?) from ([0-9A-Fa-f.:]+)(?:%\S+)?(?: port \d+)?"
-_INVALID = r"^(?:error: )?(?:Invalid|Illegal) user (.*?) from ([0-9A-Fa-f.:]+)"
-_TOO_MANY = r"^error: maximum authentication attempts exceeded for (?:invalid user )?(.*?) from ([0-9A-Fa-f.:]+)"
+_TRIED = r"^(?:error: )?(Failed|Accepted|Postponed) (\S+) for (invalid user )?(.*) from ([0-9A-Fa-f.:]+)(?:%\S+)?(?: port \d+)?"
+_INVALID = r"^(?:error: )?(?:Invalid|Illegal) user (.*) from ([0-9A-Fa-f.:]+)"
+_TOO_MANY = r"^error: maximum authentication attempts exceeded for (?:invalid user )?(.*) from ([0-9A-Fa-f.:]+)"
 _PAM = r"^pam_\w+\(([\w-]+):auth\): authentication failure;.*?(?:rhost=([0-9A-Fa-f.:]*))?\s*(?:user=(\S*))?\s*$"
 _CLOSED = r"^pam_\w+\([\w-]+:session\): session closed for user ([^ (]+)"
 _SU = r"^(Successful|FAILED) su for (\S+) by (\S+)"
@@ -65,7 +65,7 @@ FORMATS: tuple[Format, ...] = (
         title="syslog (auth.log, secure, messages)",
         shape=Shape.TEXT,
         pattern=_PATTERN,
-        fields={name: "VARCHAR" for name in ("stamp", "host", "program", "pid", "name", "process", "message")},
+        fields=dict.fromkeys(("stamp", "host", "program", "pid", "name", "process", "message"), "VARCHAR"),
         columns={
             "ts": """CASE WHEN regexp_matches(r."stamp", '^\\d') THEN ms_iso(replace(r."stamp", ',', '.'))
                 WHEN regexp_matches(r."stamp", '^\\w+ +\\d+ \\d{4} ')

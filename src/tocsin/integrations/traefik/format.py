@@ -8,8 +8,8 @@ from tocsin.integrations.recognition import CONTAINER_PREFIX, QUOTED, by_keys, b
 _CLF = (
     f"^{CONTAINER_PREFIX}"
     r'(\S+) - (.*?) \[(\d{1,2}/[A-Z][a-z]{2}/\d{4}:[^\]]+)\] "(\S+) (.*?)(?: HTTP/[0-9.]+)?" (\d+|-) (\d+|-) '
-    + f'"{QUOTED}" "{QUOTED}"'
-    + r' (\d+) "([^"]*)" "([^"]*)" (\d+)ms\s*$'
+    f'"{QUOTED}" "{QUOTED}"'
+    r' (\d+) "([^"]*)" "([^"]*)" (\d+)ms\s*$'
 )
 _CLF_FIELDS = ("host", "login", "time", "method", "target", "status", "bytes", "referrer", "agent", "count", "router",
                "upstream", "duration")  # fmt: skip
@@ -22,7 +22,7 @@ FORMATS: tuple[Format, ...] = (
         key="traefik_json",
         title="Traefik access log as JSON",
         shape=Shape.JSON,
-        fields={key: "VARCHAR" for key in _KEYS},
+        fields=dict.fromkeys(_KEYS, "VARCHAR"),
         columns={
             # StartUTC of old versions has no zone; StartLocal may have another and is read last.
             "ts": """coalesce(ms_iso(rtrim(r."StartUTC", 'Z') || 'Z'), ms_iso(r."time"), ms_iso(r."StartLocal"))""",
@@ -48,7 +48,7 @@ FORMATS: tuple[Format, ...] = (
         title="Traefik access log, common layout",
         shape=Shape.TEXT,
         pattern=_CLF,
-        fields={key: "VARCHAR" for key in _CLF_FIELDS},
+        fields=dict.fromkeys(_CLF_FIELDS, "VARCHAR"),
         columns={
             "ts": 'ms_clf(r."time")',
             **http_request(method='r."method"', target='r."target"', status="nullif(r.\"status\", '0')"),

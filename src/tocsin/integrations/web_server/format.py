@@ -42,7 +42,7 @@ _LEFT_OVER = (
 
 
 def _named(*names: str) -> dict[str, object]:
-    return {each: "VARCHAR" for each in names}
+    return dict.fromkeys(names, "VARCHAR")
 
 
 FORMATS: tuple[Format, ...] = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tocsin.events.ports import Format
 from tocsin.events.values import Shape
 from tocsin.integrations.expressions import http_request, literal
-from tocsin.integrations.recognition import by_pattern
+from tocsin.integrations.recognition import lines_matching, stated
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 
@@ -85,7 +85,7 @@ def from_log_format(text: str) -> Format:
         pattern=pattern,
         fields=dict.fromkeys(fields, "VARCHAR"),
         columns=_columns(fields),
-        recognise=by_pattern(pattern, ceiling=1.0),
+        recognise=lambda sample: stated(lines_matching(sample, pattern)),
     )
 
 
