@@ -61,7 +61,9 @@ def _tried(store: EventStore) -> Iterator[Considered]:
         """
     )
     if row["accounts"]:
-        text = gettext_noop("{accounts} accounts were tried; no event shows the intruder inside any of them")
+        text = gettext_noop(
+            "{accounts} {accounts:account was|accounts were} tried; no event shows the intruder inside any of them"
+        )
         yield Considered("accounts", "", _reason(text, row, "accounts"))
 
 
@@ -75,7 +77,10 @@ def _refused(store: EventStore) -> Iterator[Considered]:
         """
     )
     if row["objects"]:
-        text = gettext_noop("{objects} objects were asked for {requests} times and refused every time")
+        text = gettext_noop(
+            "{objects} {objects:object was|objects were} asked for {requests} {requests:time|times} "
+            "and refused every time"
+        )
         yield Considered("objects", "", _reason(text, row, "objects", "requests"))
 
 
@@ -104,7 +109,8 @@ def _at_home(store: EventStore) -> Iterator[Considered]:
         """
     )
     text = gettext_noop(
-        "{accounts} accounts were active on the network of {suspect} during the attack, and on {days} or more earlier "
+        "{accounts} {accounts:account was|accounts were} active on the network of {suspect} during the attack, "
+        "and on {days} or more earlier "
         "days as well: it is their own network"
     )
     for row in rows:
@@ -126,7 +132,8 @@ def _long_before(store: EventStore) -> Iterator[Considered]:
         """
     )
     text = gettext_noop(
-        "{accounts} accounts were last seen on the network {network} {hours} hours or more before the attack began"
+        "{accounts} {accounts:account was|accounts were} last seen on the network {network} {hours} hours or more "
+        "before the attack began"
     )
     for row in rows:
         yield Considered("accounts", row["network"], _reason(text, row, "accounts", "network", "hours"))
@@ -145,7 +152,8 @@ def _offices(store: EventStore) -> Iterator[Considered]:
         """
     )
     text = gettext_noop(
-        "{failures} failed sign-ins, but {successes} successful ones by {accounts} accounts: a network people share"
+        "{failures} failed sign-ins, but {successes} successful ones by {accounts} "
+        "{accounts:account|accounts}: a network people share"
     )
     for row in rows:
         yield Considered("address", row["address"], _reason(text, row, "failures", "successes", "accounts"))
@@ -246,7 +254,8 @@ def _support(store: EventStore) -> Iterator[Considered]:
         """
     )
     text = gettext_noop(
-        "opened the records of {owners} customers, all from the network {network}, where {colleagues} colleagues work "
+        "opened the records of {owners} {owners:customer|customers}, all from the network "
+        "{network}, where {colleagues} {colleagues:colleague works|colleagues work} "
         "too"
     )
     for row in rows:

@@ -10,6 +10,7 @@ from typing import Any
 from tocsin.detections.values import AccountRole, Detection, Lead, Reason, Rule
 from tocsin.events.queries import EventStore
 from tocsin.events.values import Gap, SourceRead
+from tocsin.kernel import language
 from tocsin.scopes import cohorts, considered, intruder, reach, roles
 from tocsin.scopes.values import AffectedAccount, AffectedObject, Certainty, ScopeDraft
 
@@ -17,6 +18,7 @@ ACCOUNTS_IN_MEMORY_MAX = 10_000
 OBJECTS_IN_MEMORY_MAX = 10_000
 PRINCIPALS_MAX = 1_000
 PLATFORMS_MAX = 20
+_TIE = 2**64  # a count or a moment times this leaves room for a hash below it
 _ROLES = {rank: role for role, rank in roles.ROLE_RANKS.items()}
 _CERTAINTIES = {rank: certainty for certainty, rank in roles.CERTAINTY_RANKS.items()}
 Window = tuple[int, int]
@@ -77,11 +79,9 @@ def _reasons(
         for code in (row["code"],)
     }
     reasons |= {f"cohort:{k}": membership.name for k, membership in enumerate(memberships)}
-    store.load(
-        "reason_texts",
-        {"key": "VARCHAR", "text": "VARCHAR"},
-        [(key, reason.text.format_map(reason.values)) for key, reason in reasons.items()],
-    )
+    with language.use("en"):
+        texts = [(key, language.render(reason.text, reason.values)) for key, reason in reasons.items()]
+    store.load("reason_texts", {"key": "VARCHAR", "text": "VARCHAR"}, texts)
     store.load(
         "cohort_measures",
         {"k": "INTEGER", "platform": "VARCHAR", "client": "BOOLEAN", "detections": "VARCHAR[]"},
@@ -110,50 +110,54 @@ def _join_touches(store: EventStore) -> None:
 
 
 def _profile(store: EventStore) -> None:
-    """Make ``profiles``: where each account usually is and its last client, from its own events alone."""
+    """Make ``profiles``: where each account usually is and its last client, from its own events alone.
+
+    Equal counts and equal moments are decided by a hash, so that the order of the rows never matters.
+    """
     store.temporary(
         "profiles",
-        """
+        f"""
         WITH own AS (
-            SELECT e.account, e.ts, e.src_country, e.platform, e.app_version FROM events e
-            SEMI JOIN touches t ON t.account = e.account
+            SELECT e.account, e.src_country, CASE WHEN e.platform IS NOT NULL
+                THEN e.ts::HUGEINT * {_TIE} + hash(e.platform, e.app_version) END AS moment,
+                {{platform: e.platform, version: coalesce(e.app_version, '')}} AS client
+            FROM events e SEMI JOIN touches t ON t.account = e.account
             ANTI JOIN intruder_events i ON i.source_id = e.source_id AND i.line = e.line
-        ), countries AS (
-            SELECT account, src_country, count(*) AS events FROM own WHERE src_country IS NOT NULL GROUP BY ALL
-        ), usual AS (
-            SELECT account, min_by(src_country, (-events, src_country)) AS country FROM countries GROUP BY account
-        ), clients AS (
-            SELECT account, max((ts, platform, coalesce(app_version, ''))) AS last FROM own
-            WHERE platform IS NOT NULL GROUP BY account
+        ), places AS (
+            SELECT account, src_country, count(*)::HUGEINT * {_TIE} + hash(src_country) AS weight,
+                max(moment) AS moment, arg_max(client, moment) AS client
+            FROM own GROUP BY account, src_country
         )
-        SELECT coalesce(u.account, c.account) AS account, coalesce(u.country, '') AS country,
-            coalesce(c.last[2], '') AS platform, coalesce(c.last[3], '') AS client_version
-        FROM usual u FULL JOIN clients c ON c.account = u.account
+        SELECT account, arg_max(src_country, weight) FILTER (src_country IS NOT NULL) AS country,
+            arg_max(client, moment) AS client
+        FROM places GROUP BY account
         """,
     )
 
 
 def _account_table(store: EventStore) -> None:
+    """Make ``affected_accounts``, one row each; first and last are those of the touches that made it this certain."""
+    first, last = (
+        "CASE max(certainty_rank) "
+        + " ".join(f"WHEN {rank} THEN {edge} FILTER (certainty_rank = {rank})" for rank in _CERTAINTIES)
+        + " END"
+        for edge in ("min(first_ts)", "max(last_ts)")
+    )
     store.temporary(
         "affected_accounts",
         f"""
-        WITH ranked AS (
-            SELECT *, max(certainty_rank) OVER (PARTITION BY account) AS best FROM touches
-        ), grouped AS (
+        WITH grouped AS (
             SELECT account, max(role_rank) AS role_rank, max(certainty_rank) AS certainty_rank,
-                min(first_ts) FILTER (certainty_rank = best) AS first_ts,
-                max(last_ts) FILTER (certainty_rank = best) AS last_ts,
-                bool_or(sign_in) AS sign_in,
-                list_sort(list_distinct(flatten(list(data)))) AS data,
-                list_sort(list(DISTINCT key)) AS keys,
+                {first} AS first_ts, {last} AS last_ts, bool_or(sign_in) AS sign_in,
+                list_sort(list_distinct(flatten(list(data)))) AS data, list_sort(list(key)) AS keys,
                 list_sort(list_distinct(flatten(list(detections)))) AS detections,
-                list_sort(list(DISTINCT client_platform) FILTER (client_platform IS NOT NULL)) AS client_platforms
-            FROM ranked GROUP BY account
+                list_sort(list_distinct(list(client_platform))) AS client_platforms
+            FROM touches GROUP BY account
         )
         SELECT g.* EXCLUDE (data), CASE WHEN role_rank = 3 THEN []::VARCHAR[] ELSE coalesce(data, []) END AS data,
             CASE role_rank {_whens(_ROLES)} END AS role, CASE certainty_rank {_whens(_CERTAINTIES)} END AS certainty,
-            coalesce(country, '') AS country, coalesce(platform, '') AS platform,
-            coalesce(client_version, '') AS client_version
+            coalesce(country, '') AS country, coalesce(client.platform, '') AS platform,
+            coalesce(client.version, '') AS client_version
         FROM grouped g LEFT JOIN profiles USING (account)
         """,
     )

@@ -45,17 +45,18 @@ def write_scope_files(store: EventStore, *, folder: Path) -> tuple[Path, Path]:
 
 def _affected_sql() -> str:
     return f"""
-        WITH told AS (
-            SELECT account, string_agg(DISTINCT text, '; ' ORDER BY text) AS reasons
-            FROM (SELECT account, unnest(keys) AS key FROM affected_accounts) JOIN reason_texts USING (key)
-            GROUP BY account
-        )
+        WITH reasoned AS (
+            SELECT keys, string_agg(DISTINCT text, '; ' ORDER BY text) AS reasons
+            FROM (SELECT keys, unnest(keys) AS key FROM (SELECT DISTINCT keys FROM affected_accounts))
+                JOIN reason_texts USING (key)
+            GROUP BY keys
+        ), told AS (SELECT keys, {cell_sql("reasons")} AS reasons FROM reasoned)
         SELECT {cell_sql("a.account")} AS account, role, certainty, {cell_sql("country")} AS country,
             {_moment_sql("first_ts")} AS first_at, {_moment_sql("last_ts")} AS last_at,
             {cell_sql("array_to_string(data, ';')")} AS data, {cell_sql("platform")} AS platform,
-            {cell_sql("client_version")} AS client_version, {cell_sql("reasons")} AS reasons,
+            {cell_sql("client_version")} AS client_version, told.reasons,
             array_to_string(detections, ';') AS detections
-        FROM affected_accounts a LEFT JOIN told ON told.account = a.account
+        FROM affected_accounts a JOIN told USING (keys)
         ORDER BY certainty_rank DESC, first_ts, a.account
     """
 

@@ -46,6 +46,7 @@ CASE
 END
 """
 DEVICE = "coalesce(device_uid, user_agent, '')"
+OTHER_DEVICE = "coalesce(e.device_uid, e.user_agent, '')"  # where two tables carry the columns, events are ``e``
 
 
 def speaks(detection: Detection) -> bool:
@@ -194,7 +195,7 @@ def _follow(store: EventStore) -> None:
         until = "d.followed_ts"
         if suspect_type == "session":
             mine = (
-                "(d.n, coalesce(e.device_uid, e.user_agent, ''), coalesce(e.src_network, '')) IN "
+                f"(d.n, {OTHER_DEVICE}, coalesce(e.src_network, '')) IN "
                 "(SELECT (n, device, coalesce(src_network, '')) FROM session_intruders)"
             )
         elif suspect_type in ("address", "network"):
@@ -240,19 +241,22 @@ def _continue(store: EventStore) -> None:
     store.temporary(
         "intruder_after",
         f"""
-        SELECT *, 'after' AS origin FROM (
-            SELECT DISTINCT u.n, false AS proven, {picked} FROM proven_uses u JOIN events e
+        WITH later AS (
+            SELECT u.n, e.source_id, e.line FROM proven_uses u JOIN events e
                 ON coalesce(e.account, e.actor_user_uid) = u.who AND e.src_endpoint_ip = u.address
                 AND e.ts BETWEEN u.since_ts AND u.since_ts + {FOLLOW_UP_MS}
             UNION
-            SELECT u.n, false, {picked} FROM proven_uses u JOIN events e
+            SELECT u.n, e.source_id, e.line FROM proven_uses u JOIN events e
                 ON e.actor_session_uid = u.session AND e.ts >= u.since_ts
             UNION
-            SELECT d.n, false, {picked} FROM detected d JOIN session_intruders i USING (n) JOIN events e
-                ON e.actor_session_uid = d.suspect AND coalesce(e.device_uid, e.user_agent, '') = i.device
+            SELECT d.n, e.source_id, e.line FROM detected d JOIN session_intruders i USING (n) JOIN events e
+                ON e.actor_session_uid = d.suspect AND {OTHER_DEVICE} = i.device
                 AND e.src_network IS NOT DISTINCT FROM i.src_network AND e.ts > d.last_ts
             WHERE d.follow AND d.suspect_type = 'session'
-        ) later
-        ANTI JOIN intruder_evidence USING (n, source_id, line) ANTI JOIN intruder_follow USING (n, source_id, line)
+        )
+        SELECT n, false AS proven, {picked}, 'after' AS origin
+        FROM (SELECT * FROM later ANTI JOIN intruder_evidence USING (n, source_id, line)
+            ANTI JOIN intruder_follow USING (n, source_id, line)) fresh
+            JOIN events e USING (source_id, line)
         """,
     )

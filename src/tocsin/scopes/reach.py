@@ -177,7 +177,7 @@ def _verdict(
     hidden: int,
 ) -> tuple[Reach, Reason]:
     if found and found["successes"]:
-        text = gettext_noop("{events} successful events of the intruder show it")
+        text = gettext_noop("{events} successful {events:event of the intruder shows|events of the intruder show} it")
         return Reach.REACHED, Reason(text, {"events": found["successes"]})
     if found:
         text = gettext_noop("the intruder asked for it; the log does not say with what outcome")
@@ -187,14 +187,16 @@ def _verdict(
     streams = ", ".join(stream.name for stream in carriers)
     if gaps:
         hours = round(sum(last - first for first, last in gaps) / 3_600_000, 1)
-        text = gettext_noop("the logs that would show it ({streams}) are missing for {hours} hours")
+        text = gettext_noop("the logs that would show it ({streams}) are missing for {hours} {hours:hour|hours}")
         return Reach.UNKNOWABLE, Reason(text, {"streams": streams, "hours": hours})
     unreadable = sum(stream.unreadable for stream in carriers)
     if unreadable:
-        text = gettext_noop("{lines} lines of the logs that would show it ({streams}) could not be read")
+        text = gettext_noop("{lines} {lines:line|lines} of the logs that would show it ({streams}) could not be read")
         return Reach.UNKNOWABLE, Reason(text, {"lines": unreadable, "streams": streams})
     if hidden:
-        text = gettext_noop("the intruder read {objects} stored objects whose content the logs do not name")
+        text = gettext_noop(
+            "the intruder read {objects} stored {objects:object|objects} whose content the logs do not name"
+        )
         return Reach.UNKNOWABLE, Reason(text, {"objects": hidden})
     if not intruder:
         text = gettext_noop("no intruder was found; the logs that would show it are complete ({streams})")

@@ -3,12 +3,13 @@
 from tests.contract.scopes.conftest import ATTACK, HOME, HOUR, OFFENDER, OFFICE, START, Logs
 
 from tocsin.detections.values import AccountRole, Kind, SuspectType
+from tocsin.kernel import language
 
 
 def cleared(logs: Logs) -> dict[str, dict[str, object]]:
     """Return suspect -> the numbers it was cleared by; every sentence must take its numbers."""
     considered = logs.draft().considered
-    assert all(line.reason.text.format_map(line.reason.values) for line in considered)
+    assert all(language.render(line.reason.text, line.reason.values) for line in considered)
     return {line.suspect: dict(line.reason.values) for line in considered}
 
 
