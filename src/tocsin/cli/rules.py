@@ -10,7 +10,7 @@ from tocsin.cli.listing import add, console, lines, pairs, table
 from tocsin.detections import queries
 from tocsin.detections.errors import RuleRefused
 from tocsin.detections.values import Rule
-from tocsin.kernel.language import gettext as _, ngettext, render
+from tocsin.kernel.language import gettext as _, ngettext, outline, render
 
 _FOLDER = click.option(
     "--rules",
@@ -96,7 +96,7 @@ def _explain(rule: Rule) -> None:
                 (_("window"), _window(rule)),
                 (_("parameters"), ", ".join(f"{name} = {value}" for name, value in rule.parameters.items()) or "-"),
                 (_("account's role"), rule.scope.accounts.value),
-                *((_("reason"), _(reason.text)) for reason in rule.reasons),
+                *((_("reason"), outline(reason.text)) for reason in rule.reasons),
                 *((_("may be deceived by"), _(text)) for text in rule.false_positives),
                 (_("what to do"), _(rule.advice)),
                 (_("examples"), ", ".join(example.name for example in rule.examples)),

@@ -9,6 +9,7 @@ import functools
 import gettext as standard
 import io
 import os
+import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -87,9 +88,15 @@ def ngettext(one: str, many: str, n: int) -> str:
 def render(text: str, values: Mapping[str, Any]) -> str:
     """Translate ``text``, then put ``values`` at its ``{names}``; numbers and times are written as the language does.
 
-    A value is only ever inserted, never read as a format itself. A name without a value raises ``KeyError``.
+    ``{n:event|events}`` chooses by the number, as the language counts. A value is only ever inserted, never read as a
+    format itself. A name without a value raises ``KeyError``.
     """
     return _Sentence().vformat(gettext(text), (), values)
+
+
+def outline(text: str) -> str:
+    """Translate ``text`` and leave its ``{names}`` open, words that depend on a number in the plural: for reference."""
+    return re.sub(r"\{\w+:[^{}|]*\|([^{}|]*)\}", r"\1", gettext(text))
 
 
 def format_number(number: float, *, decimals: int | None = None) -> str:
@@ -124,6 +131,13 @@ def _local(moment: datetime | date | int, zone: str) -> datetime:
     return moment.astimezone(ZoneInfo(zone))
 
 
+def _is_one(number: object) -> bool:
+    """Say whether a number takes the singular: exactly 1 in English, anything below 2 in French."""
+    if not isinstance(number, int | float):
+        return False
+    return abs(number) < 2 if current() == "fr" else number == 1
+
+
 class _Sentence(string.Formatter):
     """``str.format`` that knows names only (no attributes or indexes) and writes numbers in the current language."""
 
@@ -131,6 +145,9 @@ class _Sentence(string.Formatter):
         return kwargs[field_name], field_name
 
     def format_field(self, value: Any, format_spec: str) -> str:
+        if "|" in format_spec:
+            one, _bar, many = format_spec.partition("|")
+            return one if _is_one(value) else many
         if format_spec:
             return format(value, format_spec)
         if isinstance(value, datetime):
