@@ -7,13 +7,15 @@ from typing import Any
 import orjson
 
 from tocsin.detections.values import Detection
-from tocsin.kernel import clock, files
+from tocsin.kernel import clock, files, language
 
 
 def write_detections(detections: Sequence[Detection], *, folder: Path) -> Path:
     """Write ``detections.jsonl``, one detection a line, in order of time; whole or not at all (mode 0600)."""
     path = folder / "detections.jsonl"
-    files.write_whole(path, b"".join(orjson.dumps(_row(each), option=orjson.OPT_APPEND_NEWLINE) for each in detections))
+    with language.use("en"):  # the file is the same wherever it is written
+        rows = [_row(each) for each in detections]
+    files.write_whole(path, b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
     return path
 
 
@@ -33,7 +35,7 @@ def _row(detection: Detection) -> dict[str, Any]:
         "first_at": _moment(detection.first_ts),
         "last_at": _moment(detection.last_ts),
         "events": detection.events,
-        "reasons": [reason.text.format(**reason.values) for reason in detection.reasons],
+        "reasons": [language.render(reason.text, reason.values) for reason in detection.reasons],
         "parameters": dict(detection.parameters),
         "evidence_sql": detection.evidence_sql,
     }
