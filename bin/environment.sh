@@ -36,7 +36,7 @@ lock() {
     waited=0
     until mkdir "$1" 2>/dev/null; do
         owner=$(cat "$1/pid" 2>/dev/null)
-        if [ -n "$owner" ] && kill -0 "$owner" 2>&1 | grep -qi 'no such process'; then
+        if [ -n "$owner" ] && (LC_ALL=C; kill -0 "$owner") 2>&1 | grep -qi 'no such process'; then
             mv "$1" "$1.left.$$" 2>/dev/null && rm -rf "$1.left.$$"
             continue
         fi
@@ -75,15 +75,15 @@ build() {
     elif debian_install python3 python3-venv && python=$(find_python); then :
     else die "needs Python 3.11 or newer. Debian, Ubuntu: apt install python3 python3-venv. macOS: brew install python"; fi
     if command -v uv >/dev/null 2>&1; then
-        uv venv --quiet --clear --python "$python" "$folder" || die "uv could not make the environment"
+        rm -rf "$folder"
+        uv venv --quiet --python "$python" "$folder" || die "uv could not make the environment"
     else
         venv_with_pip "$python" "$folder"
     fi
     "$folder/bin/python" "$ROOT/bin/pins" --list > "$work/pins" || die "pyproject.toml cannot be read"
     "$folder/bin/python" "$ROOT/bin/pins" --groups "$@" > "$work/groups"
     if command -v uv >/dev/null 2>&1; then
-        uv pip install --quiet --python "$folder/bin/python" --constraints "$work/pins" \
-            --build-constraints "$work/pins" --requirements "$work/groups" --editable "$ROOT"
+        uv pip install --quiet --python "$folder/bin/python" -c "$work/pins" -b "$work/pins" -r "$work/groups" -e "$ROOT"
     else
         # Older pips take the constraints of a build from PIP_CONSTRAINT, newer ones from PIP_BUILD_CONSTRAINT.
         PIP_CONSTRAINT="$work/pins" PIP_BUILD_CONSTRAINT="$work/pins" "$folder/bin/python" -m pip install -qq \
