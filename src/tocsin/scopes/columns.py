@@ -57,57 +57,55 @@ def _store() -> Iterator[events.EventStore]:
 
 def build(affected: Pinned, *, decisions: Sequence[Decided]) -> Built:
     """Write the column file of ``affected`` (the CSV of a draft) under the decisions in force."""
-    csv = events.quoted(str(evidence.path_of(affected.sha256).resolve()))
     with _store() as store:
-        store.temporary(
-            "drafted",
-            f"SELECT *, sha256({_ROW}) AS row_sha256 FROM (SELECT {_ORIGINAL} "
-            f"FROM read_csv({csv}, header = true, all_varchar = true, delim = ',', quote = '\"', escape = '\"', "
-            "nullstr = '', strict_mode = true))",
-        )
-        typed = dict.fromkeys(("account", "kind", "row_sha256", "certainty", "reason"), "VARCHAR")
-        store.load(
-            "decided",
-            typed,
-            [
-                (d.account, "excluded" if d.excluded else "included", d.row_sha256, d.certainty, d.reason)
-                for d in decisions
-            ],
-        )
-        # In force only on the very row it was made on: new evidence reopens the question.
-        store.temporary(
-            "struck",
-            "SELECT account FROM drafted SEMI JOIN (FROM decided WHERE kind = 'excluded') USING (account, row_sha256)",
-        )
-        included = ", ".join(
-            {"role": "'victim'", "account": "account", "certainty": "certainty", "reasons": "reason"}.get(name, "NULL")
-            for name in COLUMNS
-        )
-        store.temporary(
-            "rows",
-            f"SELECT {', '.join(COLUMNS)} FROM drafted ANTI JOIN struck USING (account) UNION ALL "
-            f"SELECT {included} FROM decided ANTI JOIN drafted USING (account) WHERE kind = 'included'",
-        )
+        _load(store, affected=affected, decisions=decisions)
         aside = evidence.folder() / f".building-{secrets.token_hex(8)}"
         try:
             store.copy_parquet("SELECT * FROM rows ORDER BY account", aside)
             pinned = evidence.pin(aside, kind="accounts", name="accounts.parquet")
         finally:
             aside.unlink(missing_ok=True)
+        lapsed = (
+            "SELECT account FROM decided SEMI JOIN drafted USING (account) ANTI JOIN struck USING (account) "
+            "WHERE kind = 'excluded' ORDER BY account"
+        )
         return Built(
             pinned=pinned,
             accounts=store.count("SELECT 1 FROM rows"),
             by_certainty=_counted(store, "certainty"),
             by_role=_counted(store, "role"),
             excluded=tuple(store.column("SELECT account FROM struck ORDER BY account")),
-            lapsed=tuple(
-                store.column(
-                    "SELECT account FROM decided SEMI JOIN drafted USING (account) ANTI JOIN struck USING (account) "
-                    "WHERE kind = 'excluded' ORDER BY account"
-                )
-            ),
+            lapsed=tuple(store.column(lapsed)),
             rows_root=_rows_root(store),
         )
+
+
+def _load(store: events.EventStore, *, affected: Pinned, decisions: Sequence[Decided]) -> None:
+    """Make the tables ``drafted``, ``decided``, ``struck`` (accounts whose exclusion is in force) and ``rows``."""
+    csv = events.quoted(str(evidence.path_of(affected.sha256).resolve()))
+    store.temporary(
+        "drafted",
+        f"SELECT {_ORIGINAL} FROM read_csv({csv}, header = true, all_varchar = true, delim = ',', quote = '\"', "
+        "escape = '\"', nullstr = '', strict_mode = true)",
+    )
+    typed = dict.fromkeys(("account", "kind", "row_sha256", "certainty", "reason"), "VARCHAR")
+    rows = [
+        (d.account, "excluded" if d.excluded else "included", d.row_sha256, d.certainty, d.reason) for d in decisions
+    ]
+    store.load("decided", typed, rows)
+    # In force only on the very row it was made on: new evidence reopens the question.
+    store.temporary(
+        "struck",
+        f"SELECT account FROM (SELECT account, sha256({_ROW}) AS row_sha256 FROM drafted SEMI JOIN decided "
+        "USING (account)) SEMI JOIN (FROM decided WHERE kind = 'excluded') USING (account, row_sha256)",
+    )
+    told = {"role": "'victim'", "account": "account", "certainty": "certainty", "reasons": "reason"}
+    included = ", ".join(told.get(name, "NULL") for name in COLUMNS)
+    store.temporary(
+        "rows",
+        f"SELECT {', '.join(COLUMNS)} FROM drafted ANTI JOIN struck USING (account) UNION ALL "
+        f"SELECT {included} FROM decided ANTI JOIN drafted USING (account) WHERE kind = 'included'",
+    )
 
 
 def _counted(store: events.EventStore, column: str) -> dict[str, int]:
