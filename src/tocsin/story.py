@@ -120,6 +120,7 @@ def investigate(
         ),
         command=question.command,
         versions={"tocsin": tocsin.__version__},
+        rules_digest=report_queries.rules_digest(rules),
         rules_run=len(rules),
         timezone=question.options.timezone,
         language=language.current(),

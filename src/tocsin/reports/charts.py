@@ -12,6 +12,7 @@ from tocsin.reports.values import TimelinePoint
 
 ALL_HEIGHT, SUSPECTS_HEIGHT, HEAD, MARK_HEIGHT = 104, 56, 22, 34
 MARKS_MAX = 6
+LABEL_LENGTHS_MAX = (100, 38)  # characters that fit a page, and a telephone
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Mark:
     bars: tuple[Bar, ...]
     y: float
     label: str
+    short_label: str  # for a narrow screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +156,18 @@ def _marks(detections: tuple[Detection, ...], *, scale: _Scale, top: float) -> t
     marks = []
     for row, (title, found) in enumerate(list(by_rule.items())[:MARKS_MAX]):
         y = top + row * MARK_HEIGHT
-        words = wording.visible(language.gettext(title), length_max=44)
-        label = f"{words} ×\N{NO-BREAK SPACE}{language.format_number(len(found))}" if len(found) > 1 else words
+        times = f" ×\N{NO-BREAK SPACE}{language.format_number(len(found))}" if len(found) > 1 else ""
+        words = language.gettext(title)
+        labels = [f"{_cut(words, length_max=most)}{times}" for most in LABEL_LENGTHS_MAX]
         windows = sorted({(one.first_ts, one.last_ts) for one in found})[:200]
         bars = tuple(scale.stretch(first, last, y=y + 20, height=8) for first, last in windows)
-        marks.append(Mark(bars, y + 14, label))
+        marks.append(Mark(bars, y + 14, *labels))
     return tuple(marks), max(0, len(by_rule) - MARKS_MAX)
+
+
+def _cut(text: str, *, length_max: int) -> str:
+    shown = wording.visible(text, length_max=1_000)
+    return shown if len(shown) <= length_max else shown[: length_max - 1].rstrip() + "…"
 
 
 def _ticks(first_ts: int, last_ts: int, *, scale: _Scale, zone: str) -> tuple[Tick, ...]:

@@ -1,6 +1,8 @@
 """The plain-words answer, and the time line behind it."""
 
+import hashlib
 import re
+from dataclasses import replace
 
 from rich.console import RenderableType
 
@@ -37,6 +39,7 @@ def rule_notes(rules: tuple[Rule, ...]) -> tuple[RuleNote, ...]:
             rule_id=rule.rule_id,
             version=rule.version,
             title=rule.title,
+            digest=_digest(rule),
             attack=tuple(
                 tag.removeprefix("attack.").upper()
                 for tag in rule.tags
@@ -47,3 +50,13 @@ def rule_notes(rules: tuple[Rule, ...]) -> tuple[RuleNote, ...]:
         )
         for rule in rules
     )
+
+
+def rules_digest(rules: tuple[Rule, ...]) -> str:
+    """Return one SHA-256 over every rule that was run, whether it fired or not; order does not matter."""
+    return hashlib.sha256("\n".join(sorted(_digest(rule) for rule in rules)).encode()).hexdigest()
+
+
+def _digest(rule: Rule) -> str:
+    """Return the SHA-256 of a compiled rule: all of it but its examples and where its file lies."""
+    return hashlib.sha256(repr(replace(rule, examples=(), place="")).encode()).hexdigest()

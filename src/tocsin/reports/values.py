@@ -31,8 +31,8 @@ class TimelinePoint:
 class RuleNote:
     """What the report says of a rule that fired: its exact version, and what its author knows.
 
-    ``digest`` is the SHA-256 of the rule file; ``attack`` holds ATT&CK technique ids (``T1110.004``). ``advice`` and
-    ``false_positives`` are English msgids, translated when shown.
+    ``digest`` is the SHA-256 of the compiled rule; ``attack`` holds ATT&CK technique ids (``T1110.004``). Texts are
+    English msgids, translated when shown.
     """
 
     rule_id: str
@@ -50,7 +50,7 @@ class Investigation:
 
     ``unjoined`` counts what could not be joined to an account, by why (``session_without_account``, ...).
     ``enrichment_notes`` say what was not known offline (no ASN table installed). ``command`` is the command line as
-    given, ``rules_digest`` the SHA-256 over all rule files used, ``versions`` name -> version of what computed it.
+    given, ``rules_digest`` the SHA-256 over all rules run, ``versions`` name -> version of what computed it.
     ``timezone`` is an IANA name: every time a person reads is in it. ``logs_missing`` name the kinds of log that a
     question needs and nobody gave.
     """

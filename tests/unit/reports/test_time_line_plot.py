@@ -61,3 +61,11 @@ def test_without_suspects_there_is_one_lane_and_its_gaps_are_drawn(cases):
     assert loud is not None
     assert (len(quiet.gaps), len(loud.gaps)) == (1, 2)
     assert quiet.height < loud.height
+
+
+def test_long_titles_are_cut_shorter_for_a_narrow_screen(cases):
+    found = (cases.detection(rule_title="word " * 40),)
+    plot = charts.plot(cases.timeline(), gaps=(), detections=found, zone="UTC")
+    assert plot is not None
+    assert [len(plot.marks[0].label), len(plot.marks[0].short_label)] <= [100, 38]
+    assert plot.marks[0].short_label.endswith("…")
