@@ -144,10 +144,11 @@ def _usual_tables(rule: Rule, relation: str) -> list[tuple[str, str]]:
 
 
 def _compared(rule: Rule) -> str:
-    joins, names = [], ["measured.*"]
+    own = [*rule.keys, "run", *ALWAYS, *(measure.name for measure in rule.measures)]
+    joins, names = [], [f"measured.{name} AS {name}" for name in own]
     for number, usual in enumerate(rule.usual):
         table = f"usual_{number}"
-        names += [f"{table}.{measure.name}" for measure in usual.measures]
+        names += [f"{table}.{measure.name} AS {measure.name}" for measure in usual.measures]
         same = " AND ".join(f"measured.{key} = {table}.{key}" for key in usual.by)
         joins.append(f" LEFT JOIN {table} ON {same}" if usual.by else f" CROSS JOIN {table}")
     return f"SELECT {', '.join(names)} FROM measured{''.join(joins)}"
@@ -172,7 +173,9 @@ def _merged_neighbours(rule: Rule) -> list[tuple[str, str]]:
     extras = [measure.name for usual in rule.usual for measure in usual.measures]
     extras += list(rule.peers.measures) if rule.peers else []
     same = " AND ".join(f"placed.{key} = islands.{key}" for key in keys)
-    rows = [f"placed.{name}" for name in (*keys, "ts", *(f"r{n}" for n, m in enumerate(rule.measures) if m.row))]
+    rows = [
+        f"placed.{name} AS {name}" for name in (*keys, "ts", *(f"r{n}" for n, m in enumerate(rule.measures) if m.row))
+    ]
     carried = [f"max({name}) AS {name}" for name in extras]
     return [
         (
@@ -182,8 +185,8 @@ def _merged_neighbours(rule: Rule) -> list[tuple[str, str]]:
         ),
         (
             "joined",
-            f"SELECT {', '.join([*rows, *(f'islands.{name}' for name in extras), 'islands.island'])} FROM placed "
-            f"JOIN islands ON {same} AND placed.run = islands.run",
+            f"SELECT {', '.join([*rows, *(f'islands.{name} AS {name}' for name in (*extras, 'island'))])} "
+            f"FROM placed JOIN islands ON {same} AND placed.run = islands.run",
         ),
         ("remeasured", _measured(rule.measures, keys=keys, run="island", rows="joined", more=carried)),
         ("merged", _derived("remeasured", rule.derived)),

@@ -1,7 +1,7 @@
 """Reading a rule file: Sigma documents by pySigma, our blocks by ourselves, everything checked, nothing dropped."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,11 @@ def _parsed(document: Document) -> SigmaRule | SigmaCorrelationRule:
     raise document.refuse("Only rules and correlations are supported")
 
 
-def _blamed(what: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the key an error of pySigma speaks of; it names the key but not the line."""
+def _blamed(what: str, values: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Return the place an error of pySigma speaks of: it quotes a value or names a key, but not the line."""
+    quoted = [(path, text) for path, text in _texts(values, ()) if len(text) > 2 and f"'{text}'" in what]
+    if quoted:
+        return max(quoted, key=lambda each: len(each[1]))[0]
     lowered = what.lower()
     for word, key in (("correlation", "correlation"), ("timespan", "correlation"), ("log source", "logsource")):
         if word in lowered and key in values:
@@ -110,6 +113,17 @@ def _blamed(what: str, values: Mapping[str, Any]) -> tuple[str, ...]:
         if key in lowered:
             return (key,)
     return ("detection",) if "detection" in values else ()
+
+
+def _texts(value: object, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _texts(below, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, below in enumerate(value):
+            yield from _texts(below, (*path, number))
 
 
 def _compiled(

@@ -58,7 +58,6 @@ def _enough_values(window: Window, keys: tuple[str, ...]) -> list[tuple[str, str
     """
     listed = ", ".join(keys)
     end = window.length_ms + 1
-    same = " AND ".join(f"busy_rows.{key} = enough.{key}" for key in keys)
     return [
         *_busy_only(window, listed, "count(DISTINCT v)"),
         ("occurrences", f"SELECT DISTINCT {listed}, ts, v FROM busy_rows WHERE v IS NOT NULL"),
@@ -82,8 +81,8 @@ def _enough_values(window: Window, keys: tuple[str, ...]) -> list[tuple[str, str
         ),
         (
             "marked",
-            "SELECT busy_rows.*, CASE WHEN enough.edge_ts IS NULL THEN 0 ELSE 1 END AS q FROM busy_rows "
-            f"LEFT JOIN enough ON {same} AND busy_rows.ts = enough.edge_ts",
+            f"SELECT *, CASE WHEN ({listed}, ts) IN (SELECT {listed}, edge_ts FROM enough) THEN 1 ELSE 0 END AS q "
+            "FROM busy_rows",
         ),
     ]
 
@@ -92,11 +91,9 @@ def _busy_only(window: Window, listed: str, total: str) -> list[tuple[str, str]]
     """Leave out the keys that can never reach the count; only a lower bound allows it."""
     if window.operator not in {">=", ">", "="}:
         return [("busy_rows", "SELECT * FROM counted")]
-    keys = listed.split(", ")
-    same = " AND ".join(f"counted.{key} = busy.{key}" for key in keys)
     return [
         ("busy", f"SELECT {listed} FROM counted GROUP BY {listed} HAVING {total} >= {window.count}"),
-        ("busy_rows", f"SELECT counted.* FROM counted JOIN busy ON {same}"),
+        ("busy_rows", f"SELECT * FROM counted WHERE ({listed}) IN (SELECT {listed} FROM busy)"),
     ]
 
 
