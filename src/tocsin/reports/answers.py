@@ -286,7 +286,7 @@ def _data(investigation: Investigation, *, found: Found) -> Iterator[Sentence]:
     groups: dict[tuple[Reach, int, str], list[str]] = {}
     for line in investigation.scope.data:
         if (line.data_kind in PERSONAL and line.data_kind not in told) or line.reach is Reach.UNKNOWABLE:
-            groups.setdefault(_standing(line, zone=investigation.timezone), []).append(line.data_kind)
+            groups.setdefault(_standing(line, investigation=investigation), []).append(line.data_kind)
     for (reach, n, why), kinds in sorted(groups.items(), key=lambda item: list(Reach).index(item[0][0])):
         text = {
             Reach.REACHED: _("{data}: reached."),
@@ -298,29 +298,24 @@ def _data(investigation: Investigation, *, found: Found) -> Iterator[Sentence]:
         yield _sentence(SentenceKind.DATA, text, data=wording.sentence_case(vocabulary.data_kinds(kinds)), n=n, why=why)
 
 
-def _standing(line: DataReach, *, zone: str) -> tuple[Reach, int, str]:
+def _standing(line: DataReach, *, investigation: Investigation) -> tuple[Reach, int, str]:
     """Return what is said of one kind of data: whether reached, of how many accounts, and on which hours it stands."""
     if line.reach is Reach.REACHED:
         return line.reach, line.accounts, ""
     if line.reach is Reach.NOT_REACHED:
-        return line.reach, 0, _covered_words(line.covered, zone=zone)
-    return line.reach, 0, _why_unknowable(line, zone=zone)
+        hours = _hours(line.covered, investigation=investigation)
+        return line.reach, 0, _("logs complete {hours}").format(hours=hours) if hours else _("no access seen")
+    if line.gaps:
+        return line.reach, 0, _("no logs {hours}").format(hours=_hours(line.gaps, investigation=investigation))
+    return line.reach, 0, vocabulary.reason(line.reason) or _("no log shows who reads it")
 
 
-def _covered_words(covered: Stretches, *, zone: str) -> str:
-    if not covered:
-        return _("no access seen")
-    dated = not wording.one_day(covered[0][0], covered[-1][1], zone=zone)
-    return _("logs complete {hours}").format(hours=wording.spans(covered, zone=zone, dated=dated))
-
-
-def _why_unknowable(line: DataReach, *, zone: str) -> str:
-    if not line.gaps:
-        return vocabulary.reason(line.reason) or _("no log shows who reads it")
-    everything = line.covered + line.gaps
-    first, last = min(part[0] for part in everything), max(part[1] for part in everything)
-    dated = not wording.one_day(first, last, zone=zone)
-    return _("no logs {hours}").format(hours=wording.spans(line.gaps, zone=zone, dated=dated))
+def _hours(stretches: Stretches, *, investigation: Investigation) -> str:
+    """Return the stretches in words; the day is left out when all logs are of one day."""
+    zone = investigation.timezone
+    seen = [ts for source in investigation.sources for ts in (source.first_ts, source.last_ts) if ts is not None]
+    dated = not seen or not wording.one_day(min(seen), max(seen), zone=zone)
+    return wording.spans(stretches, zone=zone, dated=dated)
 
 
 def _measures(investigation: Investigation) -> Iterator[Sentence]:

@@ -14,7 +14,7 @@ from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
 from tocsin.reports import vocabulary, wording
 from tocsin.reports.values import Answer, Investigation, SentenceKind, Tone
-from tocsin.scopes.values import Certainty
+from tocsin.scopes.values import AffectedAccount, Certainty
 
 ROWS_MAX = 8
 _BORDERS = {Tone.CLEAR: "green", Tone.TRIED: "cyan", Tone.COPIED: "yellow", Tone.HARMED: "red"}
@@ -72,7 +72,8 @@ def _who(investigation: Investigation) -> Table:
     """The first accounts by name, then how many more."""
     scope = investigation.scope
     table = _table(_("Who"), _("account"), _("part"), _("certainty"), _("data"), _("platform"), _("why"))
-    for account in scope.accounts[:ROWS_MAX]:
+    shown = _accounts_shown(scope.accounts)
+    for account in shown:
         table.add_row(
             *_cells(
                 account.account,
@@ -84,7 +85,7 @@ def _who(investigation: Investigation) -> Table:
             )
         )
     total = sum(scope.counts.values()) + scope.roles.get(AccountRole.ATTACKER, 0)
-    left = max(total, len(scope.accounts)) - min(len(scope.accounts), ROWS_MAX)
+    left = max(total, len(scope.accounts)) - len(shown)
     if left > 0 and scope.accounts:
         by_certainty = ", ".join(
             f"{vocabulary.certainty_word(certainty)} {language.format_number(scope.counts.get(certainty, 0))}"
@@ -93,6 +94,13 @@ def _who(investigation: Investigation) -> Table:
         more = ngettext("and {n} more in affected.csv", "and {n} more in affected.csv", left)
         table.caption = Text(f"{wording.fill(more, n=left)} ({by_certainty})")
     return table
+
+
+def _accounts_shown(accounts: tuple[AffectedAccount, ...]) -> tuple[AffectedAccount, ...]:
+    """The confirmed and likely by name, and two of those who are in a group only."""
+    named = [account for account in accounts if account.certainty is not Certainty.PRECAUTION][:ROWS_MAX]
+    grouped = [account for account in accounts if account.certainty is Certainty.PRECAUTION]
+    return (*named, *grouped[: max(0, min(2, ROWS_MAX - len(named)))])
 
 
 def _data(investigation: Investigation) -> Table:
