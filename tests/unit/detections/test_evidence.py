@@ -60,7 +60,8 @@ def test_a_hostile_suspect_is_quoted_and_counts_only_its_own_events(store, detec
 
 def test_the_select_is_rebuilt_from_the_rule_when_the_file_was_altered(tmp_path, store, detection):
     evidence = written(tmp_path, detection, evidence_sql="SELECT * FROM read_csv('/etc/passwd')")
-    assert evidence.rebuilt and evidence.sql == detection.evidence_sql
+    assert evidence.rebuilt
+    assert evidence.sql == detection.evidence_sql
     assert len(evidence_of(store, evidence)) == 50
 
 

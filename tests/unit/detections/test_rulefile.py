@@ -40,13 +40,15 @@ def test_a_correlation_keeps_its_timespan_and_count(rule_of):
 def test_other_correlations_are_refused(rule_of, kind):
     condition = "field: bytes_out, gte: 5" + (", percentile: 90" if kind == "value_percentile" else "")
     error = refused(rule_of, "", head=CORRELATED.format(type=kind, condition=condition))
-    assert error.where.startswith("rule.yml:") and error.where != "rule.yml:"
+    assert error.where.startswith("rule.yml:")
+    assert error.where != "rule.yml:"
 
 
 def test_unknown_keys_of_our_blocks_are_refused_where_they_stand(rule_of):
     tail = "tocsin:\n  version: 1\n  kind: scan\n  suspect: address\n  reasons: [{text: seen}]\n  threshhold: 3\n"
     error = refused(rule_of, BASE, tail=tail)
-    assert error.where == "rule.yml:11" and "threshhold" in error.what
+    assert error.where == "rule.yml:11"
+    assert "threshhold" in error.what
 
 
 def test_an_unknown_key_beside_sigmas_is_refused(rule_of):
@@ -71,7 +73,8 @@ def test_broken_yaml_and_double_keys_are_refused_with_a_line(rule_of):
 def test_an_expression_with_an_unknown_name_is_refused_where_it_stands(rule_of):
     body = BASE + "profile:\n  measures: {n: count}\n  having: n > 5 and m > 3\n"
     error = refused(rule_of, body)
-    assert error.where == "rule.yml:8" and "m" in error.what
+    assert error.where == "rule.yml:8"
+    assert "m" in error.what
 
 
 def test_an_expression_cannot_call_python(rule_of):
