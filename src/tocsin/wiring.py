@@ -9,8 +9,8 @@ from pathlib import Path
 from tocsin.cli.wired import RowsState
 from tocsin.events.ports import Format
 
-# One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two formats
-# recognise a file equally well, the one named earlier wins.
+# One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two
+# formats recognise a file equally well, the one named earlier wins.
 FORMAT_FOLDERS: tuple[str, ...] = (
     "web_server",
     "nginx",
@@ -61,7 +61,8 @@ class Wiring:
 
     def address_files(self, folder: Path, *, archives: Path | None) -> list[Path]:
         """Bring the raw address tables into ``folder``: networks IPv4, IPv6, countries IPv4, IPv6, centres."""
-        found: list[Path] = import_module("tocsin.integrations.address_tables.packages").unpack(folder, archives=archives)
+        packages = import_module("tocsin.integrations.address_tables.packages")
+        found: list[Path] = packages.unpack(folder, archives=archives)
         return found
 
 

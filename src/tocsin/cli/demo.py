@@ -75,13 +75,13 @@ def command(wired: Wired, *, scenario: str, lines: int, seed: int, out: Path, ke
 def _simulated(name: ScenarioName, *, folder: Path, lines: int, seed: int, told: Console) -> Simulated:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=told, transient=True) as progress:
-        task = progress.add_task(_("Two days at a company"), total=1.0)
+        bar = progress.add_task(_("Two days at a company"), total=1.0)
         made = rehearsals.simulate(
             name,
             folder=folder,
             lines=lines,
             seed=seed,
-            progress=lambda share: progress.update(task, completed=share),
+            progress=lambda share: progress.update(bar, completed=share),
         )
     line = _("{n} lines of logs from {company}, seed {seed}").format(
         n=format_number(made.lines), company=rehearsals.COMPANY_NAME, seed=seed

@@ -191,7 +191,7 @@ class _Writer:
 
     def _text(self, field: str, column: str, value: SigmaString) -> str:
         cased = isinstance(value, SigmaCasedString)
-        subject = column if cased else f"lower({column})"
+        left = column if cased else f"lower({column})"
         parts = list(value.s)
         if any(not isinstance(part, str | SpecialChars) for part in parts):
             raise self._refuse("A placeholder (%name%) that nobody fills", field)
@@ -202,17 +202,17 @@ class _Writer:
         try:
             match shape:
                 case "" | "t":
-                    return f"({subject} = {quoted(texts[0] if texts else '')})"
+                    return f"({left} = {quoted(texts[0] if texts else '')})"
                 case "*":
                     return f"({column} IS NOT NULL)"
                 case "t*":
-                    return f"starts_with({subject}, {quoted(texts[0])})"
+                    return f"starts_with({left}, {quoted(texts[0])})"
                 case "*t":
-                    return f"ends_with({subject}, {quoted(texts[0])})"
+                    return f"ends_with({left}, {quoted(texts[0])})"
                 case "*t*":
-                    return f"(strpos({subject}, {quoted(texts[0])}) > 0)"
+                    return f"(strpos({left}, {quoted(texts[0])}) > 0)"
             written = "".join(_wildcard(part, cased=cased) for part in parts)
-            return f"regexp_matches({subject}, {quoted('(?s)^' + written + '$')})"
+            return f"regexp_matches({left}, {quoted('(?s)^' + written + '$')})"
         except ExpressionRefused as error:
             raise self._refuse(str(error), field) from error
 

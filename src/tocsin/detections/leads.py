@@ -160,11 +160,11 @@ def _places(store: EventStore, addresses: set[str]) -> dict[str, _Place]:
 def _join_addresses(
     joined: _Joined, ordered: Sequence[Detection], used: list[dict[str, None]], places: Mapping[str, _Place]
 ) -> None:
-    users: dict[str, list[int]] = defaultdict(list)
+    seen_from: dict[str, list[int]] = defaultdict(list)
     for number, addresses in enumerate(used):
         for address in addresses:
-            users[address].append(number)
-    for address, numbers in users.items():
+            seen_from[address].append(number)
+    for address, numbers in seen_from.items():
         suspected = any(
             ordered[n].suspect_type is SuspectType.ADDRESS and ordered[n].suspect == address for n in numbers
         )

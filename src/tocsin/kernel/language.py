@@ -74,7 +74,7 @@ def ngettext_noop(one: str, many: str) -> tuple[str, str]:
 
 
 def lend() -> None:
-    """Let libraries that ask Python's own gettext (click does) say their sentences from our catalogue, in our language."""
+    """Let libraries that ask Python's own gettext, as click does, speak from our catalogue in our language."""
     standard.bindtextdomain(DOMAIN, LOCALE_DIR)
     standard.textdomain(DOMAIN)
     os.environ["LANGUAGE"] = current()  # the first thing Python's gettext looks at
