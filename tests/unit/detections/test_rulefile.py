@@ -86,7 +86,7 @@ def test_every_shipped_rule_is_complete():
     rules = shipped_rules()
     assert len(rules) >= 15
     for rule in rules:
-        assert rule.advice and rule.false_positives and rule.description, rule.rule_id
+        assert all((rule.advice, rule.false_positives, rule.description)), rule.rule_id
         assert any(tag.startswith("attack.t") for tag in rule.tags), rule.rule_id
         assert {example.fires for example in rule.examples} == {True, False}, rule.rule_id
     assert {Kind.SCRAPING, Kind.CREDENTIAL_STUFFING, Kind.PASSWORD_SPRAYING, Kind.BRUTE_FORCE, Kind.SESSION_THEFT,
