@@ -85,13 +85,10 @@ def _refused(store: EventStore) -> Iterator[Considered]:
 
 
 def _own_places(store: EventStore) -> Iterator[Considered]:
-    """Detections on one account alone whose successes all came from where the account had been before."""
+    """Detections on one person alone whose successes all came from where that person had been before."""
     rows = store.rows(
-        f"""
-        SELECT uid, suspect_type, suspect, min(o.account) AS account
-        FROM own_places o JOIN detected USING (n) WHERE n NOT IN (SELECT n FROM intruder_evidence WHERE status_id = 1)
-        GROUP BY ALL HAVING count(DISTINCT o.account) = 1 ORDER BY uid LIMIT {EACH_MAX}
-        """
+        f"SELECT suspect_type, suspect, min(who) AS account FROM mistaken JOIN detected USING (n) GROUP BY ALL "
+        f"ORDER BY ALL LIMIT {EACH_MAX}"
     )
     text = gettext_noop("every success was {account} itself, on a device and network it had used before")
     for row in rows:

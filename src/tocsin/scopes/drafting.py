@@ -189,11 +189,7 @@ def _object_table(store: EventStore) -> None:
 
 def _standing(store: EventStore, chosen: Sequence[Detection]) -> tuple[Detection, ...]:
     """Return the detections that still stand once the owners' own successes are taken out of them."""
-    cleared = set(
-        store.column(
-            "SELECT DISTINCT n FROM own_places WHERE n NOT IN (SELECT n FROM intruder_evidence WHERE status_id = 1)"
-        )
-    )
+    cleared = set(store.column("SELECT n FROM mistaken"))
     return tuple(found for n, found in enumerate(chosen) if n not in cleared)
 
 

@@ -63,20 +63,20 @@ def gather(
 
     A suspect that is followed is followed to the end of its lead: the same actor was still there.
     """
-    ends = {uid: lead.last_ts for lead in leads for uid in lead.detections}
+    spans = {uid: lead for lead in leads for uid in lead.detections}
     chosen = tuple(sorted(filter(speaks, detections), key=lambda detection: (detection.first_ts, detection.uid)))
     store.load(
         "detected",
         {
             "n": "INTEGER", "uid": "VARCHAR", "kind": "VARCHAR", "suspect_type": "VARCHAR", "suspect": "VARCHAR",
             "role": "VARCHAR", "owners": "BOOLEAN", "network_cohort": "BOOLEAN", "follow": "BOOLEAN",
-            "first_ts": "BIGINT", "last_ts": "BIGINT", "followed_ts": "BIGINT",
+            "first_ts": "BIGINT", "last_ts": "BIGINT", "since_ts": "BIGINT", "followed_ts": "BIGINT",
         },
         [
             (
                 n, found.uid, found.kind.value, found.suspect_type.value, found.suspect, found.scope.accounts.value,
                 found.scope.owners, found.scope.network_cohort, found.scope.follow, found.first_ts, found.last_ts,
-                max(found.last_ts, ends.get(found.uid, found.last_ts)),
+                *_span(found, spans.get(found.uid)),
             )
             for n, found in enumerate(chosen)
         ],
@@ -90,6 +90,13 @@ def gather(
     origins = " UNION ALL ".join(f"SELECT * FROM intruder_{origin}" for origin in ("evidence", "follow", "after"))
     store.temporary("intruder_events", f"SELECT *, {OPERATION} AS operation FROM ({origins}) laid")
     return chosen
+
+
+def _span(found: Detection, lead: Lead | None) -> tuple[int, int]:
+    """Return from when to when the actor of a detection is known to have been there."""
+    if lead is None:
+        return found.first_ts, found.last_ts
+    return min(found.first_ts, lead.first_ts), max(found.last_ts, lead.last_ts)
 
 
 def _split_stolen_sessions(store: EventStore) -> None:
@@ -134,52 +141,66 @@ def _split_stolen_sessions(store: EventStore) -> None:
 
 
 def _know_owners(store: EventStore) -> None:
-    """Tell the owner from the intruder where somebody tried one account alone, or signed in from two far places.
+    """Tell the owner of an account, or of a staff identity said to be phished, from the intruder.
 
-    ``own_places``: devices and networks the account had used with success before; its evidence there is the owner's.
-    ``doubtful``: accounts whose owner cannot be told apart, for want of history or of any other place.
+    ``own_places``: devices and networks used with success before the lead began; evidence there is the owner's.
+    ``doubtful``: where one account alone was tried, or seen at two far places, and the owner cannot be told apart, for
+    want of history or of any other place.
     """
     store.temporary(
-        "solitary",
+        "evidence_places",
         f"""
-        SELECT DISTINCT n, kind, first_ts, account, {DEVICE} AS device, coalesce(src_network, '') AS network
+        SELECT DISTINCT n, kind, since_ts, coalesce(account, actor_user_uid) AS who, {DEVICE} AS device,
+            coalesce(src_network, '') AS network
         FROM evidence JOIN detected USING (n)
-        WHERE proven AND role = 'instrument' AND account IS NOT NULL AND kind IN ('brute_force', 'impossible_travel')
+        WHERE who IS NOT NULL AND ((proven AND role = 'instrument') OR kind = 'phishing')
         """,
     )
     store.temporary(
         "own_places",
         f"""
-        SELECT DISTINCT s.n, s.account, s.device, s.network FROM solitary s JOIN events e ON e.account = s.account
-            AND {DEVICE} = s.device AND coalesce(e.src_network, '') = s.network
-            AND e.ts < s.first_ts AND e.status_id = 1
+        SELECT DISTINCT p.n, p.who, p.device, p.network FROM evidence_places p JOIN events e
+            ON coalesce(e.account, e.actor_user_uid) = p.who AND {OTHER_DEVICE} = p.device
+            AND coalesce(e.src_network, '') = p.network AND e.ts < p.since_ts AND e.status_id = 1
         """,
     )
     store.temporary(
         "doubtful",
         """
-        SELECT DISTINCT s.n, s.account FROM solitary s WHERE CASE WHEN kind = 'impossible_travel'
-            THEN (s.n, s.account) NOT IN (SELECT (n, account) FROM own_places)
-            ELSE NOT EXISTS (SELECT 1 FROM events e WHERE e.account = s.account AND e.status_id = 1
-                AND coalesce(e.src_network, '') <> s.network) END
+        SELECT DISTINCT n, who FROM evidence_places p WHERE CASE kind
+            WHEN 'impossible_travel' THEN (n, who) NOT IN (SELECT (n, who) FROM own_places)
+            WHEN 'brute_force' THEN NOT EXISTS (SELECT 1 FROM events e WHERE e.account = p.who AND e.status_id = 1
+                AND coalesce(e.src_network, '') <> p.network)
+            ELSE false END
         """,
     )
 
 
 def _lay_evidence(store: EventStore) -> None:
-    """Make ``intruder_evidence``: the evidence without what its owner did; in doubt nothing in it is proven."""
+    """Make ``intruder_evidence``: the evidence without what its owner did; in doubt nothing in it is proven.
+
+    ``mistaken`` are the detections about one person alone that leave no success of anybody else.
+    """
     store.temporary(
         "intruder_evidence",
         f"""
-        SELECT e.* REPLACE (e.proven AND (e.n, coalesce(e.account, '')) NOT IN (SELECT (n, account) FROM doubtful)
-            AS proven), 'evidence' AS origin
+        SELECT e.* REPLACE (e.proven AND (e.n, coalesce(e.account, e.actor_user_uid, ''))
+            NOT IN (SELECT (n, who) FROM doubtful) AS proven), 'evidence' AS origin
         FROM evidence e JOIN detected d USING (n)
         WHERE (e.proven OR d.owners OR d.role IN ('none', 'attacker'))
             AND (e.n NOT IN (SELECT n FROM session_intruders)
                 OR (e.n, {DEVICE}, coalesce(e.src_network, ''))
                     IN (SELECT (n, device, coalesce(src_network, '')) FROM session_intruders))
-            AND (e.n, coalesce(e.account, ''), {DEVICE}, coalesce(e.src_network, ''))
-                NOT IN (SELECT (n, account, device, network) FROM own_places)
+            AND (e.n, coalesce(e.account, e.actor_user_uid, ''), {DEVICE}, coalesce(e.src_network, ''))
+                NOT IN (SELECT (n, who, device, network) FROM own_places)
+        """,
+    )
+    store.temporary(
+        "mistaken",
+        """
+        SELECT n, min(coalesce(account, actor_user_uid)) AS who FROM evidence SEMI JOIN own_places USING (n)
+        WHERE n NOT IN (SELECT n FROM intruder_evidence WHERE status_id = 1)
+        GROUP BY n HAVING count(DISTINCT coalesce(account, actor_user_uid)) = 1
         """,
     )
 

@@ -154,7 +154,7 @@ def _from_network(store: EventStore) -> None:
             GROUP BY ALL
         )
         SELECT n, account, first_ts, last_ts, coalesce(days, 0) AS days,
-            coalesce(days, 0) >= {HOME_DAYS_MIN} OR (n, account) IN (SELECT (n, account) FROM own_places) AS at_home
+            coalesce(days, 0) >= {HOME_DAYS_MIN} OR (n, account) IN (SELECT (n, who) FROM own_places) AS at_home
         FROM grouped LEFT JOIN homes USING (n, account)
         """,
     )

@@ -1,6 +1,6 @@
 """Where only one account was tried, its owner is told from the intruder before anything counts as proven."""
 
-from tests.contract.scopes.conftest import ATTACK, HOME, HOUR, OFFENDER, START, Logs, certainties
+from tests.contract.scopes.conftest import ATTACK, HOME, HOUR, OFFENDER, OFFICE, START, Logs, certainties
 
 from tocsin.detections.values import AccountRole, Kind, SuspectType
 
@@ -39,6 +39,32 @@ def test_an_account_never_seen_elsewhere_is_only_likely(logs: Logs) -> None:
     draft = logs.draft()
     assert certainties(draft) == {"ann": "likely"}
     assert draft.accounts[0].data == ()
+
+
+def test_staff_who_enrol_a_new_factor_at_their_usual_desk_are_cleared(logs: Logs) -> None:
+    logs.staff_read(START, "maja", "cust9", **OFFICE)
+    logs.staff_read(ATTACK, "maja", "cust1", **OFFICE)
+    logs.detect(
+        Kind.PHISHING, SuspectType.PRINCIPAL, "maja", where=f"actor_user_uid = 'maja' AND ts >= {ATTACK}", owners=True,
+        follow=True,
+    )  # fmt: skip
+    draft = logs.draft()
+    assert certainties(draft) == {}
+    assert draft.window is None
+    assert [line.suspect for line in draft.considered] == ["maja"]
+
+
+def test_at_a_stuffing_office_the_people_who_always_sit_there_are_not_confirmed(logs: Logs) -> None:
+    logs.login(START, "ann", **OFFICE)
+    for number in range(20):
+        logs.login(ATTACK + number, f"tried{number}", success=False, **OFFICE)
+    logs.login(ATTACK + 30, "ann", **OFFICE)
+    logs.login(ATTACK + 40, "eve", **OFFICE)
+    logs.detect(
+        Kind.CREDENTIAL_STUFFING, SuspectType.ADDRESS, "192.0.2.10", where=f"class_uid = 3002 AND ts >= {ATTACK}",
+        accounts=AccountRole.INSTRUMENT, network_cohort=True,
+    )  # fmt: skip
+    assert certainties(logs.draft()) == {"ann": "precaution", "eve": "confirmed"}
 
 
 def travelled(logs: Logs) -> None:
