@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 ABOUT_TESTS = {"TOCSIN_TEST_DATA", "TOCSIN_FAULTS", "TOCSIN_BENCHMARK_LINES"}
 
+# The browser's driver keeps an event loop in the thread all tests run in; Django would take every test for a coroutine.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
 hypothesis.settings.register_profile("tocsin", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("tocsin")
 
