@@ -40,7 +40,8 @@ def list_incidents(wired: Wired) -> None:
     table = listing.table(_("incident"), _("state"), _("severity"), _("declared"), _("title"))
     for incident in found:
         declared = format_datetime(incident.declared_at)
-        listing.add(table, incident.number, incident.state, incident.severity, declared, incident.title)
+        state, severity = listing.word(incident.state), listing.word(incident.severity)
+        listing.add(table, incident.number, state, severity, declared, incident.title)
     listing.console().print(table)
 
 
@@ -136,8 +137,8 @@ def _print(incident: Incident) -> None:
     rows: list[tuple[str, object]] = [
         (_("incident"), incident.number),
         (_("title"), incident.title),
-        (_("state"), incident.state),
-        (_("severity"), incident.severity),
+        (_("state"), listing.word(incident.state)),
+        (_("severity"), listing.word(incident.severity)),
         (_("declared"), format_datetime(incident.declared_at, seconds=True)),
         (_("leads"), ", ".join(incident.leads) or "-"),
     ]

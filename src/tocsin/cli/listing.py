@@ -7,9 +7,37 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.kernel.language import gettext, gettext_noop
 from tocsin.kernel.redaction import printable
 
+# The words of states, roles and certainties, as a person reads them.
+WORDS = {
+    "attacker": gettext_noop("attacker"),
+    "closed": gettext_noop("closed"),
+    "confirmed": gettext_noop("confirmed"),
+    "critical": gettext_noop("critical"),
+    "draft": gettext_noop("draft"),
+    "accepted": gettext_noop("accepted"),
+    "frozen": gettext_noop("frozen"),
+    "high": gettext_noop("high"),
+    "informational": gettext_noop("informational"),
+    "instrument": gettext_noop("instrument"),
+    "likely": gettext_noop("likely"),
+    "low": gettext_noop("low"),
+    "medium": gettext_noop("medium"),
+    "open": gettext_noop("open"),
+    "precaution": gettext_noop("precaution"),
+    "rejected": gettext_noop("rejected"),
+    "superseded": gettext_noop("superseded"),
+    "victim": gettext_noop("victim"),
+    "waiting": gettext_noop("waiting"),
+}
 PIPE_COLUMNS = 160  # where there is no terminal to ask
+
+
+def word(value: str) -> str:
+    """Return a word of the glossary in the reader's language; any other as it is."""
+    return gettext(WORDS[value]) if value in WORDS else value
 
 
 def console() -> Console:

@@ -31,17 +31,18 @@ def show(wired: Wired, incident: int, number: int | None, limit: int) -> None:
         waiting = queries.claims_waiting(incident)
         excluded = queries.exclusions(incident)
     out = listing.console()
-    others = ", ".join(f"{each.number} ({each.state})" for each in every)
+    others = ", ".join(f"{each.number} ({listing.word(each.state)})" for each in every)
     out.print(listing.pairs([*_described(revision), (_("revisions"), others)]))
     table = listing.table(_("account"), _("role"), _("certainty"), _("from"), _("to"), _("data"), _("why"))
     for row in rows:
-        cells = (row[name] for name in ("account", "role", "certainty", "first_at", "last_at", "data", "reasons"))
-        listing.add(table, *cells)
+        role, certainty = listing.word(row["role"]), listing.word(row["certainty"])
+        rest = (row[name] for name in ("first_at", "last_at", "data", "reasons"))
+        listing.add(table, row["account"], role, certainty, *rest)
     out.print()
     out.print(table)
     if revision.accounts > len(rows):
-        rest = revision.accounts - len(rows)
-        listing.lines(ngettext("and {n} more", "and {n} more", rest).format(n=format_number(rest)))
+        more = revision.accounts - len(rows)
+        listing.lines(ngettext("and {n} more", "and {n} more", more).format(n=format_number(more)))
     _print_decisions(excluded)
     _print_claims(waiting)
 
@@ -166,8 +167,8 @@ def claim(
 
 def _described(revision: Revision) -> list[tuple[str, object]]:
     counts = revision.counts
-    certainty = ", ".join(f"{word}: {format_number(n)}" for word, n in counts["certainty"].items()) or "-"
-    role = ", ".join(f"{word}: {format_number(n)}" for word, n in counts["role"].items()) or "-"
+    certainty = ", ".join(f"{listing.word(word)}: {format_number(n)}" for word, n in counts["certainty"].items()) or "-"
+    role = ", ".join(f"{listing.word(word)}: {format_number(n)}" for word, n in counts["role"].items()) or "-"
     changes = ", ".join(
         f"{word}: {format_number(counts[key])}"
         for key, word in (
@@ -181,7 +182,7 @@ def _described(revision: Revision) -> list[tuple[str, object]]:
     segments = sum(1 for pin in revision.pins if pin.kind == "segment")
     described: list[tuple[str, object]] = [
         (_("incident"), revision.incident),
-        (_("revision"), f"{revision.number} ({revision.state})"),
+        (_("revision"), f"{revision.number} ({listing.word(revision.state)})"),
         (_("opened"), f"{format_datetime(revision.opened_at)}, {said_by(revision.by, revision.assurance)}"),
         (_("accounts"), format_number(revision.accounts)),
         (_("certainty"), certainty),
@@ -201,7 +202,9 @@ def _verdict(found: Why) -> str:
     values = {"account": found.account, "revision": found.revision}
     if found.row:
         text = _("{account} is in revision {revision}: {role}, {certainty}.")
-        return text.format(**values, role=found.row["role"], certainty=found.row["certainty"])
+        return text.format(
+            **values, role=listing.word(found.row["role"]), certainty=listing.word(found.row["certainty"])
+        )
     if found.decisions and found.decisions[-1].kind == "excluded":
         return _("{account} was taken out; it is not in revision {revision}.").format(**values)
     return _("{account} is not in revision {revision}: no evidence there names it.").format(**values)
@@ -217,5 +220,5 @@ def _print_decisions(decisions: list[Decision] | tuple[Decision, ...]) -> None:
 def _print_claims(claims: list[Claim] | tuple[Claim, ...]) -> None:
     for each in claims:
         listing.lines(_("claim ({state}): {account}, {at}: {text}").format(
-            state=each.state, account=each.account, at=format_datetime(each.made_at), text=each.text
+            state=listing.word(each.state), account=each.account, at=format_datetime(each.made_at), text=each.text
         ))  # fmt: skip
