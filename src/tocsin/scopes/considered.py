@@ -10,6 +10,7 @@ from tocsin.detections.values import Reason
 from tocsin.events.queries import EventStore
 from tocsin.kernel.language import gettext_noop
 from tocsin.scopes.cohorts import NETWORK_LEAD_MS
+from tocsin.scopes.intruder import COLLEAGUES_MIN
 from tocsin.scopes.roles import HOME_DAYS_MIN, STAFF
 from tocsin.scopes.values import Considered
 
@@ -22,7 +23,6 @@ ROAMING_NETWORKS_MIN = 3
 STEADY_HOURS_MIN = 6
 STEADY_SPREAD_MAX = 0.3  # standard deviation of the hourly counts over their mean
 STAFF_OWNERS_MIN = 10
-COLLEAGUES_MIN = 2
 
 _FREE_ADDRESS = (
     "src_endpoint_ip NOT IN (SELECT src_endpoint_ip FROM intruder_events WHERE src_endpoint_ip IS NOT NULL) "
@@ -90,7 +90,7 @@ def _own_places(store: EventStore) -> Iterator[Considered]:
         f"SELECT suspect_type, suspect, min(who) AS account FROM mistaken JOIN detected USING (n) GROUP BY ALL "
         f"ORDER BY ALL LIMIT {EACH_MAX}"
     )
-    text = gettext_noop("every success was {account} itself, on a device and network it had used before")
+    text = gettext_noop("every success was {account} itself, where it, or its colleagues, had worked before")
     for row in rows:
         yield Considered(row["suspect_type"], row["suspect"], _reason(text, row, "account"))
 

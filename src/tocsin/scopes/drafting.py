@@ -293,7 +293,7 @@ def _principals(store: EventStore) -> tuple[str, ...]:
             SELECT name FROM (
                 SELECT coalesce(actor_user_uid, actor_user_name, account) AS name FROM intruder_events
                 WHERE {roles.STAFF} AND status_id = 1
-                UNION SELECT suspect FROM detected WHERE suspect_type = 'principal'
+                UNION SELECT suspect FROM detected ANTI JOIN mistaken USING (n) WHERE suspect_type = 'principal'
             ) used WHERE name IS NOT NULL ORDER BY name LIMIT {PRINCIPALS_MAX}
             """
         )

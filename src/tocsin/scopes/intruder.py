@@ -11,6 +11,7 @@ from tocsin.detections import queries as detection_queries
 from tocsin.detections.values import Detection, Kind, Lead, Rule
 from tocsin.events.queries import EventStore
 
+COLLEAGUES_MIN = 2  # other staff on a network that make it a place of work
 FOLLOW_UP_MS = 24 * 3600 * 1000  # for so long after a proven use, the same account on the same address is the intruder
 # Attempts on machines from outside: unless their author says otherwise, they say nothing about accounts or data.
 SILENT_KINDS = frozenset({Kind.SCAN, Kind.CRAWL, Kind.DOS, Kind.EXPLOIT_ATTEMPT, Kind.MISCONFIGURATION})
@@ -143,7 +144,8 @@ def _split_stolen_sessions(store: EventStore) -> None:
 def _know_owners(store: EventStore) -> None:
     """Tell the owner of an account, or of a staff identity said to be phished, from the intruder.
 
-    ``own_places``: devices and networks used with success before the lead began; evidence there is the owner's.
+    ``own_places``: devices and networks used with success before the lead began, and for staff the networks where
+    colleagues had worked before; evidence there is the owner's.
     ``doubtful``: where one account alone was tried, or seen at two far places, and the owner cannot be told apart, for
     want of history or of any other place.
     """
@@ -162,6 +164,12 @@ def _know_owners(store: EventStore) -> None:
         SELECT DISTINCT p.n, p.who, p.device, p.network FROM evidence_places p JOIN events e
             ON coalesce(e.account, e.actor_user_uid) = p.who AND {OTHER_DEVICE} = p.device
             AND coalesce(e.src_network, '') = p.network AND e.ts < p.since_ts AND e.status_id = 1
+        UNION
+        SELECT p.n, p.who, p.device, p.network FROM evidence_places p JOIN events e
+            ON e.src_network = p.network AND e.ts < p.since_ts AND e.status_id = 1 AND e.actor_type = 'staff'
+            AND coalesce(e.account, e.actor_user_uid) <> p.who
+        WHERE p.kind = 'phishing'
+        GROUP BY ALL HAVING count(DISTINCT coalesce(e.account, e.actor_user_uid)) >= {COLLEAGUES_MIN}
         """,
     )
     store.temporary(

@@ -54,6 +54,20 @@ def test_staff_who_enrol_a_new_factor_at_their_usual_desk_are_cleared(logs: Logs
     assert [line.suspect for line in draft.considered] == ["maja"]
 
 
+def test_staff_on_their_first_day_in_an_office_of_colleagues_are_cleared_and_elsewhere_not(logs: Logs) -> None:
+    for person in ("erik", "lars"):
+        logs.staff_read(START, person, "cust9", **OFFICE)
+    logs.staff_read(ATTACK, "maja", "cust1", **OFFICE)
+    logs.staff_read(ATTACK, "sara", "cust2", **OFFENDER)
+    for person in ("maja", "sara"):
+        logs.detect(
+            Kind.PHISHING, SuspectType.PRINCIPAL, person, where=f"actor_user_uid = '{person}'", owners=True, follow=True
+        )
+    draft = logs.draft()
+    assert certainties(draft) == {"cust2": "confirmed"}
+    assert "maja" in [line.suspect for line in draft.considered]
+
+
 def test_at_a_stuffing_office_the_people_who_always_sit_there_are_not_confirmed(logs: Logs) -> None:
     logs.login(START, "ann", **OFFICE)
     for number in range(20):
