@@ -5,6 +5,9 @@ SET TimeZone = '@ZONE@';
 -- A macro copies its argument wherever it names it; the lambda names it once, so that nesting does not multiply.
 CREATE OR REPLACE MACRO blank(x) AS list_filter([x], lambda t: t <> '' AND t <> '-' AND t <> 'null')[1];
 
+-- nullif(x, '') that names x once.
+CREATE OR REPLACE MACRO filled(x) AS list_filter([x], lambda t: t <> '')[1];
+
 CREATE OR REPLACE MACRO ms_iso(x) AS epoch_ms(try_cast(x AS TIMESTAMPTZ));
 
 CREATE OR REPLACE MACRO ms_number(x) AS
@@ -34,7 +37,7 @@ CREATE OR REPLACE MACRO masked(x) AS
     regexp_replace(regexp_replace(regexp_replace(x, 'eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.?[A-Za-z0-9_-]*', '[secret]', 'g'), '(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{6,}', '\1 [secret]', 'g'), '(?i)((?:^|[?&;,\s"''{])[\w.-]*@SECRET_NAME@["'']?\s*[=:]\s*["'']?)[^&;,\s"'']+', '\1[secret]', 'g');
 
 CREATE OR REPLACE MACRO path_of(x) AS
-    nullif(regexp_extract(regexp_replace(x, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*', ''), '^[^?#]*', 0), '');
+    filled(regexp_extract(regexp_replace(x, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*', ''), '^[^?#]*', 0));
 
 CREATE OR REPLACE MACRO query_of(x) AS
     CASE
@@ -43,7 +46,7 @@ CREATE OR REPLACE MACRO query_of(x) AS
 -- Slashes are doubled so that neighbouring ids each have their own, and no group has to be captured.
 CREATE OR REPLACE MACRO route_of(p) AS
     CASE
-    WHEN regexp_matches(p, '[0-9@]') THEN coalesce(nullif(rtrim(replace(regexp_replace(replace(p, '/', '//') || '/', '/(?:@ID@)/', '/{id}/', 'g'), '//', '/'), '/'), ''), '/')
+    WHEN regexp_matches(p, '[0-9@]') THEN rtrim(replace(regexp_replace(replace(p, '/', '//') || '/', '/(?:@ID@)/', '/{id}/', 'g'), '//', '/'), '/')
     ELSE p END;
 
 CREATE OR REPLACE MACRO slashes(x) AS length(x) - length(replace(x, '/', ''));
@@ -72,7 +75,7 @@ CREATE OR REPLACE MACRO object_type_of(p) AS list_transform([route_of(p)], lambd
 
 -- The person a path leads through: /customers/7/payments/31 is about customer 7.
 CREATE OR REPLACE MACRO person_of(p) AS
-    nullif(regexp_extract(p, '(?i)/(?:customers?|users?|accounts?|members?|patients?|subscribers?)/(@ID@)(?:/|$)', 1), '');
+    filled(regexp_extract(p, '(?i)/(?:customers?|users?|accounts?|members?|patients?|subscribers?)/(@ID@)(?:/|$)', 1));
 
 CREATE OR REPLACE MACRO category_of(r) AS
     CASE
@@ -103,7 +106,7 @@ CREATE OR REPLACE MACRO unescaped(x) AS
     ELSE replace(replace(replace(replace(x, '\"', '"'), '\x22', '"'), '\x5C', '\'), '\\', '\') END);
 
 CREATE OR REPLACE MACRO ip_of(x) AS
-    nullif(regexp_extract(x, '^\s*\[?(?:::ffff:)?(\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?:%[0-9A-Za-z]+)?\]?(?::\d+)?\s*$', 1), '');
+    filled(regexp_extract(x, '^\s*\[?(?:::ffff:)?(\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?:%[0-9A-Za-z]+)?\]?(?::\d+)?\s*$', 1));
 
 CREATE OR REPLACE MACRO activity_of(x) AS
     CASE

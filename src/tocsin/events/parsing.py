@@ -259,7 +259,9 @@ def _unmapped_sql(form: Format) -> str | None:
     if form.shape is Shape.TEXT or not form.fields:
         return None
     patch = quoted(orjson.dumps(dict.fromkeys(form.fields)).decode())
-    return f"masked(nullif(CASE WHEN r IS NOT NULL THEN json_merge_patch(j::JSON, {patch})::VARCHAR END, '{{}}'))"
+    # A list with a filter stands for nullif, which would merge every record twice.
+    rest = f"[CASE WHEN r IS NOT NULL THEN json_merge_patch(j::JSON, {patch})::VARCHAR END]"
+    return f"masked(list_filter({rest}, lambda t: t <> '{{}}')[1])"
 
 
 def _derived(named: Mapping[str, str]) -> dict[str, str]:
