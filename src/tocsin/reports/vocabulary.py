@@ -13,6 +13,7 @@ from tocsin.reports.wording import fill, listed, quoted, visible
 from tocsin.scopes.values import Certainty, Reach
 
 _SEVERITIES = ("critical", "high", "medium", "low", "informational")  # Sigma's levels, the worst first
+VALUE_IN_SENTENCE_MAX = 200  # characters
 
 
 def reason(why: Reason) -> str:
@@ -24,7 +25,7 @@ def reason(why: Reason) -> str:
         elif name == "platform" and isinstance(value, str):
             values[name] = platform_name(value)
         elif isinstance(value, str):
-            values[name] = visible(value)
+            values[name] = visible(value, length_max=VALUE_IN_SENTENCE_MAX)
     return fill(language.gettext(why.text), **values)
 
 
