@@ -283,31 +283,40 @@ def _only_suspicious(investigation: Investigation) -> Iterator[Sentence]:
 def _data(investigation: Investigation, *, found: Found) -> Iterator[Sentence]:
     """Say, of each kind of data, what was not said yet; kinds of which the same can be said share a sentence."""
     told = found.victims_data if found.victims else ()
-    groups: dict[tuple[Reach, int, str], list[str]] = {}
-    for line in investigation.scope.data:
-        if (line.data_kind in PERSONAL and line.data_kind not in told) or line.reach is Reach.UNKNOWABLE:
-            groups.setdefault(_standing(line, investigation=investigation), []).append(line.data_kind)
-    for (reach, n, why), kinds in sorted(groups.items(), key=lambda item: list(Reach).index(item[0][0])):
-        text = {
-            Reach.REACHED: _("{data}: reached."),
-            Reach.NOT_REACHED: _("{data}: not reached ({why})."),
-            Reach.UNKNOWABLE: _("{data}: cannot be told ({why})."),
-        }[reach]
-        if n:
-            text = ngettext("{data}: reached, of {n} account.", "{data}: reached, of {n} accounts.", n)
-        yield _sentence(SentenceKind.DATA, text, data=wording.sentence_case(vocabulary.data_kinds(kinds)), n=n, why=why)
+    lines = [line for line in investigation.scope.data if line.data_kind in PERSONAL and line.data_kind not in told]
+    reached = [_reached(line) for line in lines if line.reach is Reach.REACHED]
+    if reached:
+        yield _sentence(SentenceKind.DATA, _("Reached: {data}."), data=wording.listed(reached))
+    texts = {
+        Reach.NOT_REACHED: _("{data}: not reached ({why})."),
+        Reach.UNKNOWABLE: _("{data}: cannot be told ({why})."),
+    }
+    for reach, text in texts.items():
+        groups: dict[str, list[str]] = {}
+        for line in investigation.scope.data if reach is Reach.UNKNOWABLE else lines:
+            if line.reach is reach:
+                groups.setdefault(_standing(line, investigation=investigation), []).append(line.data_kind)
+        for why, kinds in groups.items():
+            data = wording.sentence_case(vocabulary.data_kinds(kinds))
+            yield _sentence(SentenceKind.DATA, text, data=data, why=why)
 
 
-def _standing(line: DataReach, *, investigation: Investigation) -> tuple[Reach, int, str]:
-    """Return what is said of one kind of data: whether reached, of how many accounts, and on which hours it stands."""
-    if line.reach is Reach.REACHED:
-        return line.reach, line.accounts, ""
+def _reached(line: DataReach) -> str:
+    data = vocabulary.data_kinds([line.data_kind])
+    if not line.accounts:
+        return data
+    text = ngettext("{data} of {n} account", "{data} of {n} accounts", line.accounts)
+    return wording.fill(text, data=data, n=line.accounts)
+
+
+def _standing(line: DataReach, *, investigation: Investigation) -> str:
+    """Return on which hours "not reached" stands, or why nothing can be told."""
     if line.reach is Reach.NOT_REACHED:
         hours = _hours(line.covered, investigation=investigation)
-        return line.reach, 0, _("logs complete {hours}").format(hours=hours) if hours else _("no access seen")
+        return _("logs complete {hours}").format(hours=hours) if hours else _("no access seen")
     if line.gaps:
-        return line.reach, 0, _("no logs {hours}").format(hours=_hours(line.gaps, investigation=investigation))
-    return line.reach, 0, vocabulary.reason(line.reason) or _("no log shows who reads it")
+        return _("no logs {hours}").format(hours=_hours(line.gaps, investigation=investigation))
+    return vocabulary.reason(line.reason) or _("no log shows who reads it")
 
 
 def _hours(stretches: Stretches, *, investigation: Investigation) -> str:

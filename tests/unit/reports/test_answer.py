@@ -139,3 +139,22 @@ def test_no_sentence_holds_a_character_that_hides_or_an_open_name(cases: ModuleT
     assert "\u202e" not in text
     assert "\x1b" not in text
     assert "{names}" not in text
+
+
+def test_kinds_of_data_that_were_reached_share_a_sentence_with_their_accounts(cases: ModuleType) -> None:
+    data = (
+        DataReach("password", Reach.REACHED, 58, 0),
+        DataReach("credentials", Reach.REACHED, 0, 1),
+        DataReach("profile", Reach.REACHED, 1, 1),
+        DataReach("content", Reach.REACHED, 9, 9),
+    )
+    stuffed = cases.stuffed()
+    told = replace(stuffed, scope=replace(stuffed.scope, data=data))
+    assert "Reached: password data of 58 accounts, credential data and profile data of 1 account." in _text(told)
+    assert f"Atteintes{NARROW}: données de mot de passe de 58 comptes, données de clés d’accès et" in _text(told, "fr")
+
+
+def test_logs_of_several_days_name_the_day_of_every_stretch(cases: ModuleType) -> None:
+    small = cases.small()
+    longer = replace(small, sources=(cases.source(last_ts=cases.DAY_END + cases.HOUR),))
+    assert "not reached (logs complete 14 March 2014, 00:00–24:00)." in _text(longer)
