@@ -33,14 +33,18 @@ VERSIONS = {
     "windows": ("1.204.0", "1.210.3", "1.211.0"),
 }
 _PLATFORM_SHARES = (("android", 0.40), ("ios", 0.72), ("windows", 0.80), ("web", 1.0))
+_CHROME = "Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{n}.0.0.0 Safari/537.36"
+_SAFARI = "Mozilla/5.0 ({system}) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/{n} Safari/605.1.15"
+_FIREFOX = "Mozilla/5.0 ({system}; rv:{n}.0) Gecko/20100101 Firefox/{n}.0"
+_WINDOWS, _MAC = "Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7"
+# As at any web site: many versions at once, the most used first.
 BROWSERS = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 "
-    "(KHTML, like Gecko) Version/17.5 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 "
-    "(KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0",
+    *(_CHROME.format(system=_WINDOWS, n=n) for n in range(126, 112, -1)),
+    *(_SAFARI.format(system=_MAC, n=n) for n in ("17.5", "17.4.1", "17.3", "17.2", "16.6", "16.3", "15.6")),
+    *(_CHROME.format(system=_MAC, n=n) for n in range(126, 118, -1)),
+    *(_CHROME.format(system=_WINDOWS, n=n) + f" Edg/{n}.0.0.0" for n in range(126, 118, -1)),
+    *(_FIREFOX.format(system=_WINDOWS, n=n) for n in (127, 126, 125, 124, 115)),
+    *(_FIREFOX.format(system="X11; Linux x86_64", n=n) for n in (127, 126, 115, 102)),
 )
 PHONES = (
     "Android/14 (Pixel 8)",
@@ -156,7 +160,7 @@ def _device_macros() -> tuple[str, ...]:
     return (
         f"platform_of(d) AS CASE {shares} ELSE 'web' END",
         f"version_of(d) AS CASE platform_of(d) {versions} END",
-        "browser_of(d) AS one_of(getvariable('browsers'), d, 4)",
+        f"browser_of(d) AS getvariable('browsers')[1 + CAST(floor(pow(rnd(d, 4), 1.5) * {len(BROWSERS)}) AS BIGINT)]",
         "ua_of(d) AS CASE platform_of(d) "
         f"WHEN 'android' THEN '{NAME}/' || version_of(d) || ' ' || one_of(getvariable('phones'), d, 5) "
         f"WHEN 'ios' THEN '{NAME}/' || version_of(d) || ' ' || one_of(getvariable('apple_phones'), d, 6) "
