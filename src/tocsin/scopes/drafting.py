@@ -168,19 +168,26 @@ def _whens(words: Mapping[int, AccountRole] | Mapping[int, Certainty]) -> str:
 
 
 def _object_table(store: EventStore) -> None:
-    """Make ``affected_objects``: each event once, by its most telling suspect; scraping copies what it reads."""
+    """Make ``affected_objects``: each event once, by its most telling suspect; scraping copies what it reads.
+
+    What has no id of its own but a kind of data, such as a key at a fixed path, is listed by that kind and its path.
+    """
     store.temporary(
         "affected_objects",
         f"""
         WITH told AS (
-            SELECT object_type, object_id, {roles.OWNER} AS owner, ts, suspect,
+            SELECT CASE WHEN object_id IS NULL THEN data_category ELSE object_type END AS object_type,
+                coalesce(object_id, url_path) AS object, ts, suspect,
+                coalesce({roles.OWNER}, CASE WHEN object_id IS NULL AND NOT {roles.STAFF} THEN account END) AS owner,
                 CASE WHEN kind = 'scraping' AND operation = 'read' THEN 'copied' ELSE operation END AS operation
             FROM intruder_events JOIN detected USING (n)
-            WHERE status_id = 1 AND object_id IS NOT NULL
+            WHERE status_id = 1 AND (object_id IS NOT NULL OR (data_category IS NOT NULL AND url_path IS NOT NULL
+                AND class_uid NOT IN (3001, 3002)
+                AND coalesce(account, '') NOT IN (SELECT account FROM role_touches WHERE role_rank = 3)))
             QUALIFY row_number() OVER (PARTITION BY source_id, line ORDER BY list_position(
                 ['principal', 'account', 'api_key', 'session', 'address', 'network'], suspect_type), n) = 1
         )
-        SELECT coalesce(object_type, '') AS object_type, object_id AS object, coalesce(owner, '') AS owner, operation,
+        SELECT coalesce(object_type, '') AS object_type, object, coalesce(owner, '') AS owner, operation,
             count(*) AS count, min(ts) AS first_ts, max(ts) AS last_ts, suspect
         FROM told GROUP BY ALL
         """,

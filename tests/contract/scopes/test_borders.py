@@ -228,6 +228,15 @@ def test_a_cloud_role_is_a_principal_and_no_account(logs: Logs) -> None:
     assert [row.object for row in draft.objects] == ["bucket/key"]
 
 
+def test_a_key_without_an_id_is_an_object_by_its_path(logs: Logs) -> None:
+    key = {"object_id": None, "object_owner": None, "object_type": None, "data_category": "credentials"}
+    insider(logs)
+    logs.staff_read(ATTACK, "maja", "", **{**OFFENDER, **key, "url_path": "/releases/android/1.4/signing-key"})
+    assert [(row.object_type, row.object, row.owner) for row in logs.draft().objects] == [
+        ("credentials", "/releases/android/1.4/signing-key", "")
+    ]
+
+
 def stolen_session(logs: Logs) -> None:
     """A thief uses a session beside its owner, who also walks from the flat to the train."""
     logs.login(START, "ann", actor_session_uid="s1", device_uid="phone", **HOME)

@@ -12,7 +12,7 @@ from tocsin.scopes.values import ScopeDraft
 __all__ = ["make_logs"]
 
 MakeLogs = Callable[[], Logs]
-FEW = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 accounts = st.sampled_from(["eve", "ann", "bob", "kim", None])
 events = st.fixed_dictionaries(
