@@ -90,8 +90,8 @@ build() {
             --disable-pip-version-check --no-compile --requirement "$work/groups" --editable "$ROOT"
     fi || { rm -rf "$work"; die "the packages could not be installed (see above); the same command tries again"; }
     rm -rf "$work"
-    # pip has done its work; without it the installation is 20 MB smaller.
-    "$folder/bin/python" -m pip uninstall -qq -y setuptools pip >/dev/null 2>&1 || true
+    # pip has done its work, and without it the plain installation is 20 MB smaller; the audit of a larger one needs it.
+    [ $# -gt 0 ] || "$folder/bin/python" -m pip uninstall -qq -y setuptools pip >/dev/null 2>&1 || true
     [ "$(cat "$LOCK/pid" 2>/dev/null)" = $$ ] || die "another command took over; run the same command again"
     echo "$stamp" > "$folder/complete"
     say "ready after $(($(date +%s) - started)) s"

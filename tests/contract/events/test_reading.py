@@ -151,7 +151,8 @@ def test_secrets_are_nowhere_in_what_is_kept(tmp_path, read):
     good = {"time": "2026-01-01T00:00:00Z", "ip": "192.0.2.1", "user": "ann", "path": "/x?access_token=HUNTER2",
             "session": "HUNTER2SESSION", "password": "HUNTER2", "note": "Bearer HUNTER2HUNTER2"}  # fmt: skip
     path.write_text(
-        f"{json.dumps(good)}\n" * 20 + '{"password": "HUNTER2", "time": "never"}\nAuthorization: Bearer HUNTER2HUNTER2\n'
+        f"{json.dumps(good)}\n" * 20
+        + '{"password": "HUNTER2", "time": "never"}\nAuthorization: Bearer HUNTER2HUNTER2\n'
     )
     reading = read([path])
     text = json.dumps(reading.rows()) + reading.rejected()

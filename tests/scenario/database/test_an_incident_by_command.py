@@ -74,7 +74,9 @@ def test_from_declaration_to_a_frozen_scope_that_a_stranger_can_verify(tocsin: R
     tocsin("scope", "exclude", "1", "bert", "--reason", "own phone", "--as", "Mona", *key)
     assert "bert was taken out" in tocsin("scope", "why", "1", "bert")
     tocsin("scope", "claim", "1", "zoe", "--text", "me too", "--as", "Mona")
-    assert "zoe is in revision 3" in tocsin("scope", "claim", "1", "zoe", "--accept", "--reason", "true", "--as", "Mona", *key)
+    assert "zoe is in revision 3" in tocsin(
+        "scope", "claim", "1", "zoe", "--accept", "--reason", "true", "--as", "Mona", *key
+    )
     assert "+ zoe" in tocsin("scope", "diff", "1", "1", "3")
     frozen = tocsin("scope", "freeze", "1", "--as", "Mona", *key)
     assert "digest" in frozen

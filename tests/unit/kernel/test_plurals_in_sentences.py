@@ -7,7 +7,9 @@ from tocsin.kernel import language
 SENTENCE = "read {n} {n:record|records} of {who}"
 
 
-@pytest.mark.parametrize(("n", "said"), [(0, "0 records"), (1, "1 record"), (1.5, "1.5 records"), (2417, "2,417 records")])
+@pytest.mark.parametrize(
+    ("n", "said"), [(0, "0 records"), (1, "1 record"), (1.5, "1.5 records"), (2417, "2,417 records")]
+)
 def test_english_has_one_singular(n, said):
     with language.use("en"):
         assert language.render(SENTENCE, {"n": n, "who": "{n}"}) == f"read {said} of {{n}}"
