@@ -90,7 +90,13 @@ def investigate(
         _say(watching, gettext_noop("Working out who is affected"))
         gaps = event_queries.gaps(store, sources=sources)
         scope = scope_queries.draft_scope(
-            store, detections=found, leads=leads, sources=sources, gaps=gaps, cohorts=question.cohorts
+            store,
+            detections=found,
+            leads=leads,
+            sources=sources,
+            gaps=gaps,
+            cohorts=question.cohorts,
+            rules=rules,
         )
         scope = replace(scope, aware_ts=_aware_ts(out, scope=scope))
         scope_files = scope_commands.write_scope_files(store, folder=out)
