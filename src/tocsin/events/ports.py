@@ -15,7 +15,7 @@ class Format:
     - TEXT: ``pattern`` is an RE2 expression with one capture group per field, in the order of ``fields``; each value
       of ``fields`` is ``"VARCHAR"``. A group that did not take part is the empty string.
     - JSON, CSV, PARQUET: ``fields`` is the structure DuckDB's ``from_json`` takes, nested as the record is, e.g.
-      ``{"eventTime": "VARCHAR", "userIdentity": {"arn": "VARCHAR"}, "requestParameters": "JSON"}``. A key the record
+      ``{"eventTime": "VARCHAR", "caller": {"arn": "VARCHAR"}, "requestParameters": "JSON"}``. A key the record
       lacks is null. ``fields`` should name only keys that ``columns`` uses.
 
     ``columns`` maps names of ``events.values.COLUMNS`` to DuckDB SQL over ``r`` and the macros of

@@ -162,38 +162,27 @@ def _object_names(fields: Fields, taken: list[Path]) -> list[str]:
     return [each for _count, each in sorted(counted, reverse=True) if each not in vocabulary.NO_OBJECT]
 
 
+_PLAIN = {
+    "event_uid": ("event_id", "{0}"), "src_endpoint_ip": ("address", "ip_of({0})"), "x_forwarded_for": ("forwarded", "{0}"),
+    "user_agent": ("agent", "{0}"), "device_uid": ("device", "{0}"), "platform": ("platform", "lower({0})"),
+    "app_name": ("app", "{0}"), "app_version": ("version", "{0}"), "api_service_name": ("service", "{0}"),
+    "http_referrer": ("referrer", "masked({0})"), "url_hostname": ("host", "{0}"), "status_code": ("code", "{0}"),
+    "status_detail": ("detail", "masked({0})"), "bytes_out": ("bytes", "try_cast({0} AS BIGINT)"),
+    "duration_ms": ("duration_ms", "CAST(round(try_cast({0} AS DOUBLE)) AS BIGINT)"), "src_country": ("country", "upper({0})"),
+    "src_asn": ("asn", "try_cast({0} AS BIGINT)"), "src_latitude": ("latitude", "try_cast({0} AS DOUBLE)"),
+    "src_longitude": ("longitude", "try_cast({0} AS DOUBLE)"), "actor_user_name": ("user_name", "{0}"),
+    "actor_session_uid": ("session", "secret({0})"),
+}  # fmt: skip
+
+
 def build(fields: Fields) -> tuple[dict[str, object], dict[str, str]]:
     """Return the structure to read a log like the sample's with, and its columns."""
     parts = parts_of(fields)
     structure, kept = structure_of(parts.paths)
     parts.keep(kept)
-    columns = {
-        "ts": _moment(parts),
-        "event_uid": parts.sql("event_id"),
-        **_actor(parts),
-        **_deed(parts),
-        **_object(parts),
-        "src_endpoint_ip": f"ip_of({parts.sql('address')})",
-        "user_agent": parts.sql("agent"),
-        "device_uid": parts.sql("device"),
-        "api_service_name": parts.sql("service"),
-        "http_referrer": f"masked({parts.sql('referrer')})",
-        "url_hostname": parts.sql("host"),
-        "bytes_out": f"try_cast({parts.sql('bytes')} AS BIGINT)",
-        "duration_ms": f"CAST(round(try_cast({parts.sql('duration_ms')} AS DOUBLE)) AS BIGINT)",
-        "src_country": f"upper({parts.sql('country')})",
-        "src_asn": f"try_cast({parts.sql('asn')} AS BIGINT)",
-        "src_latitude": f"try_cast({parts.sql('latitude')} AS DOUBLE)",
-        "src_longitude": f"try_cast({parts.sql('longitude')} AS DOUBLE)",
-    }
-    # Left out, so that they follow from the user agent and the address tables.
-    needs = {"src_country": "country", "src_asn": "asn", "src_latitude": "latitude", "src_longitude": "longitude"}
-    columns = {key: sql for key, sql in columns.items() if key not in needs or parts.has(needs[key])}
-    for column, part in (("platform", "platform"), ("app_name", "app"), ("app_version", "version")):
-        if parts.has(part):
-            columns[column] = f"lower({parts.sql(part)})" if part == "platform" else parts.sql(part)
-    if parts.has("forwarded"):
-        columns["x_forwarded_for"] = parts.sql("forwarded")
+    columns = {"ts": _moment(parts), **_actor(parts), **_deed(parts), **_object(parts)}
+    # Only what some field says: the rest follows from the user agent, the path and the address tables, or stays null.
+    columns |= {column: sql.format(parts.sql(part)) for column, (part, sql) in _PLAIN.items() if parts.has(part)}
     return structure, columns
 
 
@@ -214,26 +203,26 @@ def _actor(parts: Part) -> dict[str, str]:
     staff, customer = parts.sql("staff"), parts.sql("customer")
     who = parts.sql("staff", "user", "customer")
     kind = parts.sql("actor_type")
-    return {
-        "actor_type": f"CASE WHEN regexp_matches({kind}, '{_STAFF}') THEN 'staff' "
-        f"WHEN regexp_matches({kind}, '{_CUSTOMER}') THEN 'customer' "
-        f"WHEN regexp_matches({kind}, '{_SERVICE}') THEN 'service' WHEN {staff} IS NOT NULL THEN 'staff' END",
-        "actor_user_uid": who,
-        "actor_user_name": parts.sql("user_name"),
-        "actor_session_uid": f"secret({parts.sql('session')})",
-        "actor_credential_uid": f"coalesce({parts.sql('credential')}, secret({parts.sql('credential_secret')}))",
-        "target_account": f"nullif(coalesce({parts.sql('target')}, {customer}), {who})",
-    }
+    columns = {"actor_user_uid": who}
+    if parts.has("actor_type") or parts.has("staff"):
+        columns["actor_type"] = (
+            f"CASE WHEN regexp_matches({kind}, '{_STAFF}') THEN 'staff' "
+            f"WHEN regexp_matches({kind}, '{_CUSTOMER}') THEN 'customer' "
+            f"WHEN regexp_matches({kind}, '{_SERVICE}') THEN 'service' WHEN {staff} IS NOT NULL THEN 'staff' END"
+        )
+    if parts.has("credential") or parts.has("credential_secret"):
+        columns["actor_credential_uid"] = (
+            f"coalesce({parts.sql('credential')}, secret({parts.sql('credential_secret')}))"
+        )
+    if parts.has("target") or parts.has("customer"):
+        columns["target_account"] = f"nullif(coalesce({parts.sql('target')}, {customer}), {who})"
+    return columns
 
 
 def _deed(parts: Part) -> dict[str, str]:
     operation, code, verdict = parts.sql("operation"), parts.sql("code"), parts.sql("verdict")
     raw = parts.sql("path")
-    line = f"regexp_matches({raw}, '{_REQUEST_LINE}')"
-    target = (
-        f"CASE WHEN {line} THEN regexp_extract({raw}, '^[A-Z]+ (\\S+)', 1) ELSE {raw} END" if parts.has("path") else raw
-    )
-    method = f"coalesce({parts.sql('method')}, nullif(regexp_extract({raw}, '^([A-Z]{{3,10}}) ', 1), ''))"
+    target, method = _request(parts)
     path = f"path_of({target})"
     # In a list of log-ins nothing else says what was done; the names of its own fields do.
     of_logins = any(
@@ -264,19 +253,31 @@ def _deed(parts: Part) -> dict[str, str]:
         "status_id": f"CASE WHEN yes_no({verdict}) THEN 1 WHEN NOT yes_no({verdict}) THEN 2 "
         f"WHEN {code} IS NOT NULL THEN http_status({code}) WHEN regexp_matches({operation}, '{_FAILED}') THEN 2 "
         f"WHEN {operation} IS NOT NULL THEN 1 ELSE 0 END",
-        "status_code": code,
-        "status_detail": f"masked({parts.sql('detail')})",
-        "api_operation": f"coalesce({operation}, {method})",
-        "http_method": method,
-        "url_path": path,
-        "url_query": f"coalesce(masked({parts.sql('query')}), query_of({target}))",
+        "api_operation": f"coalesce({operation}, {method})" if parts.has("operation") else method,
+        **({"http_method": method, "url_path": path} if parts.has("path") else {}),
+        **({"url_query": _query(parts, target)} if parts.has("path") or parts.has("query") else {}),
         **({"route": f"coalesce(path_of({parts.sql('route')}), route_of({path}))"} if parts.has("route") else {}),
     }
 
 
+def _request(parts: Part) -> tuple[str, str]:
+    """Return SQL for the target and the method, taken out of a whole request line where the log has one."""
+    raw, method = parts.sql("path"), parts.sql("method")
+    values = [value for path in parts.of("path") for value in parts.fields.values[path]]
+    if not any(re.match(_REQUEST_LINE, str(value)) for value in values):
+        return raw, method
+    target = f"CASE WHEN regexp_matches({raw}, '{_REQUEST_LINE}') THEN regexp_extract({raw}, '^[A-Z]+ (\\S+)', 1) ELSE {raw} END"
+    return target, f"coalesce({method}, nullif(regexp_extract({raw}, '^([A-Z]{{3,10}}) ', 1), ''))"
+
+
+def _query(parts: Part, target: str) -> str:
+    said = f"query_of({target})"
+    return f"coalesce(masked({parts.sql('query')}), {said})" if parts.has("query") else said
+
+
 def _object(parts: Part) -> dict[str, str]:
     columns: dict[str, str] = {}
-    path, customer, who = "url_path", parts.sql("customer"), parts.sql("staff", "user")
+    customer, who = parts.sql("customer"), parts.sql("staff", "user")
     path = f"path_of({parts.sql('path')})"
     on_customer = f"CASE WHEN {who} IS NOT NULL AND {customer} IS DISTINCT FROM {who} THEN {customer} END"
     kinds, things = [parts.sql("object_type")], [parts.sql("object_id")]

@@ -33,7 +33,7 @@ def read_route(entry: Entry) -> Route:
         groups = tuple(re.compile(pattern).groupindex)
     except re.error as error:
         raise table["match"].place.wrong(_("this is no regular expression: {why}.").format(why=error)) from error
-    said = {
+    said: dict[str, str] = {
         key: table[key].text()
         for key in ("operation", "object_type", "object", "owner", "data_category")
         if key in table
