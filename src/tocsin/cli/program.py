@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from tocsin import __version__
 from tocsin.kernel import language
@@ -64,7 +61,9 @@ class Program(click.Group):
     """A group that knows its commands by name and imports one only when it is run."""
 
     def __init__(self, *, build: Callable[[], object]) -> None:
-        super().__init__(name="tocsin", context_settings={"help_option_names": ["-h", "--help"]})
+        super().__init__(
+            name="tocsin", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        )
         self.build = build
         self.entries = {entry.name: entry for entry in COMMANDS}
         click.version_option(__version__, prog_name="tocsin", message="%(prog)s %(version)s")(self)
@@ -84,10 +83,19 @@ class Program(click.Group):
         return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        console = Console(width=min(100, max(60, Console().width)), highlight=False)
-        with console.capture() as captured:
-            teach(console)
-        formatter.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
+        # Drawn by click alone: loading rich would take longer than all the rest of --help.
+        formatter.write_text(
+            _("Tocsin reads your logs, finds the intrusion, and says exactly who is affected and how it knows.")
+        )
+        with formatter.section(_("Start here")):
+            rows = [(click.style(f"$ {line}", fg="green"), _(meaning)) for line, meaning in EXAMPLES]
+            formatter.write_dl(rows, col_max=60)
+        for chapter in dict.fromkeys(entry.chapter for entry in COMMANDS):
+            with formatter.section(_(chapter)):
+                entries = [entry for entry in COMMANDS if entry.chapter == chapter]
+                formatter.write_dl([(click.style(f"{each.name:11}", fg="cyan"), _(each.help)) for each in entries])
+        formatter.write_paragraph()
+        formatter.write_text(_("Each command explains itself: tocsin COMMAND --help. Language: TOCSIN_LANG=fr or en."))
 
 
 def run(arguments: list[str], *, build: Callable[[], object]) -> int:
@@ -142,28 +150,3 @@ def translated(command: click.Command) -> click.Command:
     if isinstance(command, click.Group) and isinstance(spoken, click.Group):
         spoken.commands = {name: translated(inner) for name, inner in command.commands.items()}
     return spoken
-
-
-def teach(console: Console) -> None:
-    """Print what Tocsin is for, where to start, and every command with one line."""
-    console.print(
-        Text(_("Tocsin reads your logs, finds the intrusion, and says exactly who is affected and how it knows."))
-    )
-    console.print()
-    console.print(Text(_("Start here"), style="bold"))
-    console.print(_table([(f"$ {line}", _(meaning)) for line, meaning in EXAMPLES], style="green"))
-    for chapter in dict.fromkeys(entry.chapter for entry in COMMANDS):
-        console.print()
-        console.print(Text(_(chapter), style="bold"))
-        console.print(_table([(e.name, _(e.help)) for e in COMMANDS if e.chapter == chapter], style="cyan"))
-    console.print()
-    console.print(Text(_("Each command explains itself: tocsin COMMAND --help. Language: TOCSIN_LANG=fr or en.")))
-
-
-def _table(rows: list[tuple[str, str]], *, style: str) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style=style, no_wrap=True)
-    table.add_column()
-    for left, right in rows:
-        table.add_row(f"  {left}", Text(right))
-    return table

@@ -5,8 +5,7 @@ import sys
 from contextlib import AbstractContextManager
 from importlib import import_module
 
-from rich.console import Console
-from rich.text import Text
+import click
 
 from tocsin import wiring
 from tocsin.cli import program
@@ -52,11 +51,9 @@ def _rows_state() -> RowsState:
 
 def _say(error: TocsinError) -> None:
     """Print what is wrong, where, and how to mend it, on standard error."""
-    console = Console(stderr=True, highlight=False)
-    line = Text(_("error: "), style="bold red")
-    if error.where:
-        line.append(redaction.printable(f"{error.where}: "), style="bold")
-    line.append(redaction.printable(error.what), style="not bold default")
-    console.print(line, soft_wrap=True)
+    colour = False if os.environ.get("NO_COLOR") else None  # None: where there is a terminal
+    where = click.style(redaction.printable(f"{error.where}: "), bold=True) if error.where else ""
+    line = click.style(_("error: "), fg="red", bold=True) + where + redaction.printable(error.what)
+    click.echo(line, err=True, color=colour)
     if error.mend:
-        console.print(Text(redaction.printable(error.mend)), soft_wrap=True)
+        click.echo(redaction.printable(error.mend), err=True, color=colour)

@@ -12,7 +12,7 @@ from tocsin.cli import borrowed, program
 from tocsin.kernel.errors import TocsinError
 from tocsin.project import main
 
-HEAVY = {"duckdb", "django", "psycopg", "sigma", "jinja2", "cryptography", "tocsin.integrations.nginx"}
+HEAVY = {"duckdb", "django", "psycopg", "sigma", "jinja2", "cryptography", "rich", "tocsin.integrations.nginx"}
 
 
 def nothing():
