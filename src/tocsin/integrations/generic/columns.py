@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 
+from tocsin.integrations import sign_ins
 from tocsin.integrations.expressions import literal, name
 from tocsin.integrations.generic import vocabulary
 from tocsin.integrations.generic.choosing import (
@@ -40,6 +41,10 @@ def _is_text(value: object) -> bool:
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool) and not looks_like_time(value)
+
+
+def _is_sentence(value: object) -> bool:
+    return isinstance(value, str) and " " in value
 
 
 def _is_path(value: object) -> bool:
@@ -137,6 +142,7 @@ def parts_of(fields: Fields) -> Part:
     parts.pick("user", v.USER_ID, fits=_is_name)
     parts.pick("user_name", v.USER_NAME, fits=_is_text)
     parts.pick("operation", v.OPERATION, fits=_is_text, most=2)
+    parts.pick("message", v.MESSAGE, fits=_is_sentence, most=1)
     parts.pick("detail", v.DETAIL, fits=_is_text, most=2)
     for part in ("agent", "device", "platform", "app", "version", "host", "referrer", "service"):
         parts.pick(part, getattr(v, part.upper()), most=1)
@@ -183,7 +189,31 @@ def build(fields: Fields) -> tuple[dict[str, object], dict[str, str]]:
     columns = {"ts": _moment(parts), **_actor(parts), **_deed(parts), **_object(parts)}
     # Only what some field says: the rest follows from the user agent, the path and the address tables, or stays null.
     columns |= {column: sql.format(parts.sql(part)) for column, (part, sql) in _PLAIN.items() if parts.has(part)}
+    if speaks_of_sign_ins(parts):
+        _add_told(columns, message=parts.sql("message"))
     return structure, columns
+
+
+def speaks_of_sign_ins(parts: Part) -> bool:
+    """Tell whether a field holds sentences, some of which tell of log-ins."""
+    values = [value for path in parts.of("message") for value in parts.fields.values[path]]
+    return any(sign_ins.speaks(str(value)) for value in values)
+
+
+def _add_told(columns: dict[str, str], *, message: str) -> None:
+    """Add what the sentences of a log say of log-ins where its fields are silent."""
+    failed, succeeded = sign_ins.failed(message), sign_ins.succeeded(message)
+    told = f"(({failed} OR {succeeded}) AND {columns['class_uid']} NOT IN (3001, 3002, 3005))"
+    columns["activity_id"] = f"CASE WHEN {told} THEN 1 ELSE {columns['activity_id']} END"
+    columns["status_id"] = f"CASE WHEN {failed} THEN 2 WHEN {told} THEN 1 ELSE {columns['status_id']} END"
+    columns["status_detail"] = (
+        f"coalesce({columns.get('status_detail', 'NULL')}, CASE WHEN {failed} THEN {sign_ins.detail(message)} END)"
+    )
+    columns["class_uid"] = f"CASE WHEN {told} THEN 3002 ELSE {columns['class_uid']} END"
+    columns["src_endpoint_ip"] = f"coalesce({columns.get('src_endpoint_ip', 'NULL')}, {sign_ins.address(message)})"
+    columns["actor_user_name"] = (
+        f"coalesce({columns.get('actor_user_name', 'NULL')}, CASE WHEN {told} THEN {sign_ins.name(message)} END)"
+    )
 
 
 def _moment(parts: Part) -> str:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from tocsin.events.ports import Format
 from tocsin.events.values import Sample, Shape
 from tocsin.integrations.generic.choosing import fields_of
-from tocsin.integrations.generic.columns import build, moments_of, parts_of
+from tocsin.integrations.generic.columns import build, moments_of, parts_of, speaks_of_sign_ins
+from tocsin.integrations.generic.text import FORMATS as TEXT
 from tocsin.kernel.language import gettext_noop
 
 CONFIDENCE = 0.55
@@ -26,7 +27,7 @@ def _recognise(shape: Shape) -> Callable[[Sample], float]:
         if not moments or max(fields.filled[path] for path in moments) < _TIMED_MIN * fields.records:
             return 0.0
         parts = parts_of(fields)
-        return CONFIDENCE if any(parts.has(part) for part in _TELLING) else 0.0
+        return CONFIDENCE if any(parts.has(part) for part in _TELLING) or speaks_of_sign_ins(parts) else 0.0
 
     return recognise
 
@@ -55,4 +56,5 @@ FORMATS: tuple[Format, ...] = (
     _format("generic_json", gettext_noop("JSON lines, read by the names of their fields"), Shape.JSON),
     _format("generic_csv", gettext_noop("CSV, read by the names of its columns"), Shape.CSV),
     _format("generic_parquet", gettext_noop("Parquet, read by the names of its columns"), Shape.PARQUET),
+    *TEXT,
 )

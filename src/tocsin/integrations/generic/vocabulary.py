@@ -61,6 +61,7 @@ DETAIL = ("failurereason", "reason", "errorcode", "errormessage", "error", "stat
 OPERATION = ("operation", "action", "eventname", "eventtype", "operationname", "event", "activity", "activityname", "op",
              "eventaction", "actionname", "apioperation", "methodname", "command", "messagetype", "eventtypename", "type",
              "logtype", "category", "eventkind", "activitytype", "querytype")  # fmt: skip
+MESSAGE = ("message", "msg", "eventmessage", "logmessage", "text", "description", "log", "body")
 SERVICE = ("service", "servicename", "module", "component", "logger", "system", "product")
 OBJECT_TYPE = ("objecttype", "resourcetype", "entitytype", "targettype", "objectkind", "itemtype", "documenttype")
 OBJECT_ID = ("objectid", "resourceid", "entityid", "resourceuid", "objectuid", "objectname", "resourcename", "resource",

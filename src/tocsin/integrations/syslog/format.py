@@ -6,7 +6,8 @@ event without class, so that nothing of the file is lost and gaps can be seen.
 
 from tocsin.events.ports import Format
 from tocsin.events.values import Sample, Shape
-from tocsin.integrations.expressions import first
+from tocsin.integrations import sign_ins
+from tocsin.integrations.expressions import first, one_of
 from tocsin.integrations.recognition import lines_matching
 
 _OLD_STAMP = r"[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d+)?"
@@ -40,17 +41,21 @@ _SUDO = r"^\s*(\S+) : .*?(?:TTY=.*? ; )?PWD=.*? ; USER=(\S+) ; .*?COMMAND=(.*)$"
 _NEW_USER = r"^new user: name=([^,]+)"
 _TO_GROUP = r"^add ''([^'']+)'' to (?:shadow )?group ''([^'']+)''"
 _PASSWORD = r"password changed for (\S+)"
-_ELSE_ADDRESS = (
-    r"(?:from|by|with|rhost=|client[ =]|\[) ?(?:(?:invalid|authenticating) user \S+ )?([0-9]{1,3}(?:\.[0-9]{1,3}){3})"
-)
-
+_KNOWN = ("sshd", "sshd-session", "sudo", "su", "kernel", "CRON", "cron", "systemd", "systemd-logind", "useradd", "usermod", "passwd",
+          "gpasswd", "rsyslogd", "dhclient")  # fmt: skip
 _VERDICT = _found(_TRIED)
 # sshd tells the same failure through PAM too; only its own words count, other programs have none.
 _PAM_FAILURE = f"({_found(_PAM)} IS NOT NULL AND {_found(_PAM)} <> 'sshd')"
 _IS_INVALID = f"{_found(_INVALID, 2)} IS NOT NULL"
 _IS_TOO_MANY = f"{_found(_TOO_MANY, 2)} IS NOT NULL"
-_FAILURE = f"({_VERDICT} = 'Failed' OR {_IS_INVALID} OR {_IS_TOO_MANY} OR {_PAM_FAILURE} OR {_found(_SU)} = 'FAILED')"
-_SUCCESS = f"({_VERDICT} = 'Accepted' OR {_found(_SU)} = 'Successful')"
+# Other programs (mail, VPN, web panels) tell the same in words of their own.
+_OWN_WORDS = f"({_PROGRAM} NOT IN {one_of(_KNOWN)} AND {sign_ins.address(_SAID)} IS NOT NULL)"
+_TELLS_FAILURE = f"({_OWN_WORDS} AND {sign_ins.failed(_SAID)})"
+_FAILURE = f"({_VERDICT} = 'Failed' OR {_IS_INVALID} OR {_IS_TOO_MANY} OR {_PAM_FAILURE} OR {_found(_SU)} = 'FAILED' OR {_TELLS_FAILURE})"
+_SUCCESS = (
+    f"({_VERDICT} = 'Accepted' OR {_found(_SU)} = 'Successful' "
+    f"OR ({_OWN_WORDS} AND {sign_ins.succeeded(_SAID)} AND NOT {sign_ins.failed(_SAID)}))"
+)
 
 
 def _recognise(sample: Sample) -> float:
@@ -80,19 +85,20 @@ FORMATS: tuple[Format, ...] = (
             f"WHEN {_PROGRAM} IN ('sudo', 'useradd', 'usermod', 'gpasswd') THEN 1 WHEN {_PROGRAM} = 'passwd' THEN 3 ELSE 99 END",
             "status_id": f"CASE WHEN {_FAILURE} THEN 2 WHEN {_SUCCESS} OR {_found(_SUDO)} IS NOT NULL THEN 1 ELSE 0 END",
             "status_detail": f"CASE WHEN {_IS_INVALID} OR {_found(_TRIED, 3)} IS NOT NULL THEN 'user_not_found' "
-            f"WHEN {_IS_TOO_MANY} THEN 'too_many_attempts' WHEN {_FAILURE} THEN 'invalid_credentials' END",
+            f"WHEN {_IS_TOO_MANY} THEN 'too_many_attempts' WHEN {_FAILURE} THEN {sign_ins.detail(_SAID)} END",
             "api_operation": f"coalesce({_VERDICT} || ' ' || {_found(_TRIED, 2)}, CASE WHEN {_IS_INVALID} THEN 'Invalid user' END, "
             f"CASE WHEN {_PROGRAM} = 'sudo' THEN {_found(_SUDO, 3)} END)",
             "api_service_name": _PROGRAM,
             "actor_type": f"CASE WHEN {_PROGRAM} IN ('sshd', 'sshd-session', 'sudo', 'su', 'login', 'useradd', 'usermod', 'passwd') "
             "THEN 'staff' END",
             "actor_user_name": f"coalesce({_found(_TRIED, 4)}, {_found(_INVALID)}, {_found(_TOO_MANY)}, {_found(_CLOSED)}, "
-            f"{_found(_PAM, 3)}, {_found(_SU, 3)}, CASE WHEN {_PROGRAM} = 'sudo' THEN {_found(_SUDO)} END)",
+            f"{_found(_PAM, 3)}, {_found(_SU, 3)}, CASE WHEN {_PROGRAM} = 'sudo' THEN {_found(_SUDO)} END, "
+            f"CASE WHEN {_OWN_WORDS} AND ({_FAILURE} OR {_SUCCESS}) THEN {sign_ins.name(_SAID)} END)",
             "target_account": f"coalesce({_found(_SU, 2)}, {_found(_NEW_USER)}, {_found(_TO_GROUP)}, "
             f"CASE WHEN {_PROGRAM} = 'sudo' THEN {_found(_SUDO, 2)} END, "
             f"CASE WHEN {_PROGRAM} = 'passwd' THEN {_found(_PASSWORD)} END)",
             "src_endpoint_ip": f"ip_of(coalesce({_found(_TRIED, 5)}, {_found(_INVALID, 2)}, {_found(_TOO_MANY, 2)}, "
-            f"{_found(_PAM, 2)}, {_found(_ELSE_ADDRESS)}))",
+            f"{_found(_PAM, 2)}, {sign_ins.address(_SAID)}))",
             "device_uid": 'blank(r."host")',
         },
         recognise=_recognise,

@@ -74,6 +74,8 @@ EXAMPLES = (
             "2024-06-15T12:00:05+00:00 web1 useradd[10]: new user: name=eve, UID=1001, GID=1001, home=/home/eve, shell=/bin/sh",
             "2024-06-15T12:00:06+00:00 web1 CRON[11]: pam_unix(cron:session): session opened for user root by (uid=0)",
             "<86>1 2024-06-15T12:00:07.5Z web1 sshd 814 - - Failed password for ann from 192.0.2.10 port 2 ssh2",
+            "2024-06-15T12:00:08+00:00 mail dovecot[15]: imap-login: Disconnected (auth failed, 1 attempts): user=<ann@example.com>, "
+            "method=PLAIN, rip=198.51.100.7, lip=192.0.2.200, TLS",
             "no syslog at all",
         ),
         (
@@ -87,6 +89,7 @@ EXAMPLES = (
             {"class_uid": 3001, "activity_id": 1, "target_account": "eve"},
             {"class_uid": 0, "status_id": 0},
             {"ts": NOON + 7500, "class_uid": 3002, "status_id": 2, "account": "ann", "api_service_name": "sshd"},
+            {"class_uid": 3002, "status_id": 2, "account": "ann@example.com", "src_endpoint_ip": "198.51.100.7"},
             None,
         ),
     ),
@@ -128,6 +131,24 @@ EXAMPLES = (
             {"class_uid": 6003, "activity_id": 2, "status_id": 1, "actor_type": "staff", "account": "op-1", "target_account": "c-7",
              "object_type": "customer", "object_id": "c-7", "object_owner": "c-7"},
             {"account": HOSTILE, "src_endpoint_ip": None},
+            None,
+        ),
+    ),
+    Example(
+        "generic_text",
+        "panel.log",
+        lines(
+            "2024-06-15 12:00:00,000 INFO panel.auth: User 'pat' logged in from IP 192.0.2.10",
+            "2024/06/15 12:00:01 [error] auth.go:200: Failed authentication attempt for bob from 198.51.100.7:39522: user does not exist",
+            'time="2024-06-15T14:00:02+02:00" level=error msg="Unsuccessful login for user \'x; -- <b>\'" remote_ip=2001:db8::7',
+            "Sat Jun 15 12:00:03 2024 [pid 7] started",
+            "without a time: login failed for eve from 192.0.2.10",
+        ),
+        (
+            {"ts": NOON, "class_uid": 3002, "status_id": 1, "account": "pat", "src_endpoint_ip": "192.0.2.10"},
+            {"ts": NOON + 1000, "status_id": 2, "account": "bob", "src_endpoint_ip": "198.51.100.7", "status_detail": "user_not_found"},
+            {"ts": NOON + 2000, "status_id": 2, "account": "x", "src_endpoint_ip": "2001:db8::7"},
+            {"ts": NOON + 3000, "class_uid": 0, "account": None},
             None,
         ),
     ),
