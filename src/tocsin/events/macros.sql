@@ -36,8 +36,10 @@ CREATE OR REPLACE MACRO secret(x) AS CASE WHEN blank(x) IS NULL THEN NULL ELSE l
 CREATE OR REPLACE MACRO masked(x) AS
     regexp_replace(regexp_replace(regexp_replace(x, 'eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.?[A-Za-z0-9_-]*', '[secret]', 'g'), '(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{6,}', '\1 [secret]', 'g'), '(?i)((?:^|[?&;,\s"''{])[\w.-]*@SECRET_NAME@["'']?\s*[=:]\s*["'']?)[^&;,\s"'']+', '\1[secret]', 'g');
 
-CREATE OR REPLACE MACRO path_of(x) AS
-    filled(regexp_extract(regexp_replace(x, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*', ''), '^[^?#]*', 0));
+-- Most targets are plain paths; only the others need the two expressions.
+CREATE OR REPLACE MACRO path_of(x) AS list_transform([x], lambda t: CASE
+    WHEN starts_with(t, '/') AND NOT contains(t, '#') THEN split_part(t, '?', 1)
+    ELSE filled(regexp_extract(regexp_replace(t, '^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*', ''), '^[^?#]*', 0)) END)[1];
 
 CREATE OR REPLACE MACRO query_of(x) AS
     CASE
