@@ -160,4 +160,4 @@ def _moment(value: str, *, how: str, timezone: str) -> str:
 
 def is_name(text: str) -> bool:
     """Tell whether a text can be the key of a format."""
-    return bool(re.fullmatch(r"[a-z][a-z0-9_]{1,40}", text))
+    return bool(re.fullmatch(r"[a-z][a-z0-9_]{0,40}", text))
