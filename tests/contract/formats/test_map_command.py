@@ -1,8 +1,5 @@
 """`tocsin map`: from an unknown log to a checked mapping on the command line."""
 
-import pytest
-
-from tocsin.kernel.errors import TocsinError
 from tocsin.project.main import run
 
 from .examples import json_lines
@@ -28,17 +25,19 @@ def test_a_log_is_mapped_with_two_commands(tmp_path, capsys):
     assert "\x1b[31m" not in shown
 
 
-def test_a_draft_never_replaces_a_file(tmp_path):
+def test_a_draft_never_replaces_a_file(tmp_path, capsys):
     log = tmp_path / "app.jsonl"
     log.write_text(json_lines(RECORD))
-    with pytest.raises(TocsinError, match="exists already"):
-        run(["map", "suggest", str(log), "--out", str(log)])
+    assert run(["map", "suggest", str(log), "--out", str(log)]) == 2
+    assert "exists already" in capsys.readouterr().err
     assert log.read_text() == json_lines(RECORD)
 
 
-def test_a_mistake_is_shown_with_its_line(tmp_path):
+def test_a_mistake_is_shown_with_its_line(tmp_path, capsys):
     log, mapping = tmp_path / "app.jsonl", tmp_path / "app.yml"
     log.write_text(json_lines(RECORD))
     mapping.write_text("name: x\nshape: json\ncolumns:\n  ts: {field: when, tme: iso8601}\n")
-    with pytest.raises(TocsinError, match=r"app\.yml:4: unknown name 'tme'\. Did you mean time\?"):
-        run(["map", "check", str(mapping), str(log)])
+    assert run(["map", "check", str(mapping), str(log)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "app.yml:4: unknown name 'tme'." in said
+    assert "Did you mean time?" in said
