@@ -162,7 +162,7 @@ def watched(
 
 def _told(source: SourceRead) -> Text:
     line = _("{file}: {format}, {lines} lines").format(
-        file=printable(Path(source.path).name), format=source.format_title, lines=format_number(source.lines)
+        file=printable(Path(source.path).name), format=_(source.format_title), lines=format_number(source.lines)
     )
     text = Text(line, style="dim")
     if source.rejected:
