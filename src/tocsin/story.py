@@ -19,7 +19,8 @@ from tocsin.incidents import commands as incident_commands
 from tocsin.incidents.values import FactKind, Incident, NewFact, Severity, Standing
 from tocsin.journal.values import Author
 from tocsin.kernel import clock, files, home, language
-from tocsin.kernel.language import gettext_noop
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.reports import commands as report_commands, queries as report_queries
 from tocsin.reports.values import Investigation
 from tocsin.scopes import commands as scope_commands, queries as scope_queries
@@ -68,7 +69,22 @@ def investigate(
     ``objects.csv``, ``summary.json`` and ``report.html``. May be interrupted and run again: what was read is kept,
     nothing is doubled.
     """
-    question, watching = question or Question(), watching or Watching()
+    (out / PARTIAL).mkdir(mode=0o700, parents=True, exist_ok=True)
+    with files.held(out / PARTIAL / "lock") as free:
+        if not free:
+            raise TocsinError(
+                _("Another investigation is writing into this folder."),
+                where=out,
+                mend=_("Wait for it to end, or name another folder with --out."),
+            )
+        return _investigated(
+            paths, out=out, formats=formats, question=question or Question(), watching=watching or Watching()
+        )
+
+
+def _investigated(
+    paths: Sequence[str | Path], *, out: Path, formats: Sequence[Format], question: Question, watching: Watching
+) -> Investigation:
     started_at, began = clock.now(), monotonic()
     tables = installed_tables()
     key = home.installation_key("events")
