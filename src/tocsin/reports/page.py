@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tocsin.detections.values import AccountRole
+from tocsin.detections.values import AccountRole, Detection
 from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, ngettext
 from tocsin.reports import answers, charts, vocabulary, wording
@@ -23,7 +23,8 @@ from tocsin.scopes.values import AffectedAccount, Certainty, Reach
 ACCOUNTS_SHOWN_MAX = 200
 PRECAUTIONS_SHOWN_MAX = 20
 OBJECTS_SHOWN_MAX = 100
-DETECTIONS_SHOWN_MAX = 100
+DETECTIONS_SHOWN_MAX = 200
+DETECTIONS_IN_FULL_MAX = 3  # of each rule; a campaign of hundreds would fill hundreds of pages with the same words
 SOURCES_SHOWN_MAX = 300
 COUNTRIES_SHOWN_MAX = 20
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -34,7 +35,8 @@ def rendered(investigation: Investigation) -> str:
     style = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     answer = answers.answered(investigation)
-    ranked = sorted(investigation.detections, key=vocabulary.rank)
+    ranked = sorted(investigation.detections, key=vocabulary.rank)[:DETECTIONS_SHOWN_MAX]
+    in_full = _in_full(ranked)
     template = _environment().get_template("report.html")
     return template.render(
         zone=investigation.timezone,
@@ -57,9 +59,10 @@ def rendered(investigation: Investigation) -> str:
         accounts_total=_accounts_total(investigation),
         objects_total=max(len(investigation.scope.objects), investigation.scope.objects_total),
         objects=investigation.scope.objects[:OBJECTS_SHOWN_MAX],
-        detections=ranked[:DETECTIONS_SHOWN_MAX],
+        detections=in_full,
+        detections_briefly=[one for one in ranked if one not in in_full],
         sources=investigation.sources[:SOURCES_SHOWN_MAX],
-        shown_uids={one.uid for one in ranked[:DETECTIONS_SHOWN_MAX]},
+        shown_uids={one.uid for one in ranked},
         country_bars=tuple(_country_bars(investigation.scope.countries)),
         rejections=_rejections(investigation),
         notes={note.rule_id: note for note in investigation.rules},
@@ -70,6 +73,17 @@ def rendered(investigation: Investigation) -> str:
         reaches=tuple(Reach),
         certainties=tuple(Certainty),
     )
+
+
+def _in_full(ranked: list[Detection]) -> list[Detection]:
+    """Return the first few detections of each rule, in their order."""
+    told: Counter[str] = Counter()
+    chosen = []
+    for detection in ranked:
+        told[detection.rule_id] += 1
+        if told[detection.rule_id] <= DETECTIONS_IN_FULL_MAX:
+            chosen.append(detection)
+    return chosen
 
 
 @functools.cache
