@@ -161,8 +161,10 @@ def _derived(table: str, derived: Mapping[str, str]) -> str:
 def _peered(peers: Peers | None) -> str:
     if peers is None:
         return "SELECT * FROM derived"
-    partition = f"PARTITION BY {', '.join(peers.by)}" if peers.by else ""
-    measured = ", ".join(f"{sql} OVER ({partition}) AS {name}" for name, sql in peers.measures.items())
+    window = [f"PARTITION BY {', '.join(peers.by)}"] if peers.by else []
+    if peers.within_ms is not None:
+        window.append(f"ORDER BY first_ts RANGE BETWEEN {peers.within_ms} PRECEDING AND {peers.within_ms} FOLLOWING")
+    measured = ", ".join(f"{sql} OVER ({' '.join(window)}) AS {name}" for name, sql in peers.measures.items())
     return f"SELECT *, {measured} FROM derived WHERE {peers.where}"
 
 

@@ -177,7 +177,7 @@ def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...]) -
 
 def _peers(names: Vocabulary, value: object, known: dict[str, str]) -> Peers:
     place = ("profile", "peers")
-    block = names.mapping(value, *place, allowed={"by", "where", "measures"}, needed={"measures"})
+    block = names.mapping(value, *place, allowed={"by", "within", "where", "measures"}, needed={"measures"})
     by = tuple(names.texts(block.get("by", []), *place, "by"))
     for name in by:
         if name not in {*known, "run"}:
@@ -194,4 +194,5 @@ def _peers(names: Vocabulary, value: object, known: dict[str, str]) -> Peers:
         aggregate, what = next(iter(one.items()))
         measures[new] = f"{aggregate}({names.measure_sql(what, known, *place, 'measures', name)})"
     where = names.measure_sql(block["where"], known, *place, "where") if "where" in block else "TRUE"
-    return Peers(by, where, measures)
+    within = names.duration(block["within"], *place, "within") if "within" in block else None
+    return Peers(by, where, measures, within_ms=within)

@@ -164,12 +164,13 @@ class Usual:
 @dataclass(frozen=True, slots=True)
 class Peers:
     """The episodes that look alike: those under ``where`` with the same ``by``, and SQL aggregates over their
-    measures.
+    measures. With ``within_ms`` only those that began so long before or after the one that is compared.
     """
 
     by: tuple[str, ...]
     where: str
     measures: Mapping[str, str]
+    within_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,15 @@ def test_peers_are_the_episodes_that_look_alike(rule_of, episodes):
     assert [(row["src_endpoint_ip"], row["alike"], row["total"]) for row in rows] == [("a", 2, 5), ("b", 2, 5)]
 
 
+def test_peers_within_a_length_began_at_most_so_long_before_or_after(rule_of, episodes):
+    body = BASE + (
+        "profile: {over: run, quiet: 5s, measures: {n: count}, "
+        "peers: {within: 10s, where: n >= 2, measures: {alike: count}}}\n"
+    )
+    rows = episodes(rule_of(body), [*at(0, 1, ip="a"), *at(10, 12, ip="b"), *at(20.001, 21, ip="c"), *at(11, ip="d")])
+    assert [(row["src_endpoint_ip"], row["alike"]) for row in rows] == [("a", 2), ("b", 2), ("c", 1)]
+
+
 def test_a_hot_key_does_not_take_the_square_of_its_events(rule_of, episodes):
     rule = rule_of("", head=CORRELATED.format(type="value_count", condition="field: object_id, gte: 50"))
     events = [{"class_uid": 4002, "src_endpoint_ip": "a", "ts": n, "object_id": f"o{n % 5000}"} for n in range(60_000)]
