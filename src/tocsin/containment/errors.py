@@ -1,0 +1,43 @@
+"""What can go wrong with containment."""
+
+from tocsin.kernel.errors import TocsinError
+
+
+class NoSuchPlan(TocsinError):
+    """There is no plan of this number."""
+
+
+class PolicyNotUnderstood(TocsinError):
+    """A policy file says something that cannot be expressed, with its line."""
+
+
+class ScopeNotFrozen(TocsinError):
+    """A plan is drawn on a frozen revision only."""
+
+
+class NotApproved(TocsinError):
+    """A plan cannot start: approvals are missing, do not count, or belong to another digest."""
+
+
+class NotYourOwn(TocsinError):
+    """Nobody approves their own act."""
+
+
+class MoveNotAllowed(TocsinError):
+    """A plan cannot go from the state it is in to the one asked for."""
+
+
+class SystemUnreachable(TocsinError):
+    """A connected system does not answer at all; nothing is lost, it is tried again."""
+
+
+class SystemNotUnderstood(TocsinError):
+    """The settings of a connected system are wrong, with the place."""
+
+
+class NoSuchSystem(TocsinError):
+    """No connected system has this name."""
+
+
+class ListNotUnderstood(TocsinError):
+    """A file the gate's list is to be built from has a line that cannot be read."""

@@ -1,0 +1,142 @@
+"""Measures, plans, and what is known of each account: the words of containment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from tocsin.approvals.values import Approval
+from tocsin.containment.states import PlanState, StepState, WaveState
+
+GATE = "gate"  # the one system every installation has: our own list, checked inside the protected product
+
+
+class MeasureKind(StrEnum):
+    """What is done to one account, client or key."""
+
+    REAUTHENTICATE = "reauthenticate"
+    RESET_PASSWORD = "reset_password"
+    REVOKE_SESSIONS = "revoke_sessions"
+    UPDATE_CLIENT = "update_client"
+    RETIRE_CLIENT = "retire_client"
+    ROTATE_KEY = "rotate_key"
+    SUSPEND = "suspend"
+    NONE = "none"
+
+
+class DoneKind(StrEnum):
+    """What was seen that a person (or the system) did."""
+
+    SIGNED_IN = "signed_in"  # a fresh sign-in after the containment time
+    PASSWORD_CHANGED = "password_changed"
+    SESSIONS_ENDED = "sessions_ended"
+    CLIENT_SEEN = "client_seen"  # with platform and version
+    KEY_ROTATED = "key_rotated"
+    SUSPENDED = "suspended"
+
+
+class DoneBy(StrEnum):
+    """Where a fact of done comes from."""
+
+    EVENTS = "events"  # the protected product's own logs
+    SHARED_SIGNALS = "shared_signals"
+    CONNECTOR = "connector"  # asked
+    WEBHOOK = "webhook"  # the product told us, signed
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One act on one account; ``platform`` and ``version_min`` of update_client, ``client`` of retire_client."""
+
+    kind: MeasureKind
+    platform: str = ""
+    version_min: str = ""
+    client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DoneFact:
+    """Something that was seen about one account, at its own time. ``reference`` makes it count once (may be empty)."""
+
+    account: str
+    kind: DoneKind
+    done_at: datetime
+    by: DoneBy
+    source: str  # which log, stream or system
+    platform: str = ""
+    client_version: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A share of a plan's accounts that is contained together. ``share`` is cumulative, 0..1."""
+
+    number: int
+    share: float
+    accounts: int
+    state: WaveState
+    begun_at: datetime | None
+    held_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A mapping of one frozen scope revision to measures, with its dry run.
+
+    ``digest`` is the SHA-256 of the canonical manifest: revision digest, policy, measures file, containment time.
+    ``combinations`` are the distinct sets of measures, each ``{"measures": [...], "systems": [...]}``; the column file
+    ``measures_sha256`` names one for each account. ``dry_run`` is what a person approves.
+    """
+
+    id: UUID
+    number: int
+    incident: int
+    revision: int
+    policy_name: str
+    policy: Mapping[str, Any]
+    state: PlanState
+    since_at: datetime  # the containment time: what was issued before is not believed
+    accounts: int
+    measures_sha256: str
+    combinations: tuple[Mapping[str, Any], ...]
+    dry_run: Mapping[str, Any]
+    digest: str
+    drawn_at: datetime
+    by: str
+    by_staff_id: UUID | None
+    waves: tuple[Wave, ...]
+    approvals: tuple[Approval, ...]
+    emergency_reason: str
+    started_at: datetime | None
+    paused_reason: str
+    closed_at: datetime | None
+    follows: int | None = None  # the number of the plan of the revision before
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One measure on one account in one system."""
+
+    plan: int
+    account: str
+    system: str
+    measure: MeasureKind
+    state: StepState
+    state_at: datetime
+    wave: int
+    tries: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelLine:
+    """How many accounts stand where, for one measure, platform, wave and system."""
+
+    system: str
+    measure: str
+    platform: str
+    wave: int
+    counts: Mapping[StepState, int] = field(default_factory=dict)
