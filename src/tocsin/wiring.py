@@ -1,12 +1,14 @@
 """The only file that chooses integrations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from tocsin.cli.wired import RowsState
+from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 
 # One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two
@@ -35,6 +37,18 @@ FORMAT_FOLDERS: tuple[str, ...] = (
     "syslog",
     "generic",
 )
+
+# Kind of connected system -> its folder of tocsin.integrations, whose file ``connector`` has ``connect``, ``SETTINGS``
+# and ``SECRETS``.
+CONNECTOR_FOLDERS: Mapping[str, str] = {
+    "ldap": "ldap",
+    "sql": "sql_accounts",
+    "keycloak": "keycloak",
+    "okta": "okta",
+    "entra": "entra",
+    "webhook": "webhook",
+    "aws_keys": "aws_keys",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,18 @@ class Wiring:
         found: list[Path] = packages.unpack(folder, archives=archives)
         return found
 
+    def connector_kinds(self) -> dict[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """Return every kind of system that can be connected, with its settings and secrets: name -> description."""
+        found = {kind: _connector_file(folder) for kind, folder in CONNECTOR_FOLDERS.items()}
+        return {kind: (file.SETTINGS, file.SECRETS) for kind, file in found.items()}
+
+    def connector(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Connector:
+        """Return the connector of a system; SystemNotUnderstood says which setting is wrong."""
+        connected: Connector = _connector_file(CONNECTOR_FOLDERS[kind]).connect(
+            name, settings=settings, secrets=secrets
+        )
+        return connected
+
 
 def build(*, rows: Callable[[], AbstractContextManager[None]], rows_state: Callable[[], RowsState]) -> Wiring:
     """Load the integrations and return them, with the ways to our rows, as one value.
@@ -72,6 +98,10 @@ def build(*, rows: Callable[[], AbstractContextManager[None]], rows_state: Calla
     They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
     """
     return Wiring(formats=formats(), rows=rows, rows_state=rows_state)
+
+
+def _connector_file(folder: str) -> Any:
+    return import_module(f"tocsin.integrations.{folder}.connector")
 
 
 def formats() -> tuple[Format, ...]:

@@ -1,11 +1,13 @@
 """What a command gets with ``click.pass_obj``: the wiring, described from below because a door may not import it."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 
 
@@ -42,6 +44,12 @@ class Wired(Protocol):
 
     def address_files(self, folder: Path, *, archives: Path | None) -> list[Path]:
         """Bring the raw address tables into ``folder``: networks IPv4, IPv6, countries IPv4, IPv6, centres."""
+
+    def connector_kinds(self) -> dict[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """Return every kind of system that can be connected, with its settings and secrets: name -> description."""
+
+    def connector(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Connector:
+        """Return the connector of a system; SystemNotUnderstood says which setting is wrong."""
 
     def rows(self) -> AbstractContextManager[None]:
         """Return a block in which the database answers: started, migrated, and left afterwards."""
