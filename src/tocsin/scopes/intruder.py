@@ -12,9 +12,12 @@ from tocsin.detections.values import Detection, Kind, Lead, Rule
 from tocsin.events.queries import EventStore
 
 COLLEAGUES_MIN = 2  # other staff on a network that make it a place of work
+# Of the names an address tried during the lead, so many may have been let in before it is a crowd's address.
+LET_IN_SHARE_MAX = 0.25
 FOLLOW_UP_MS = 24 * 3600 * 1000  # for so long after a proven use, the same account on the same address is the intruder
 # Attempts on machines from outside: unless their author says otherwise, they say nothing about accounts or data.
 SILENT_KINDS = frozenset({Kind.SCAN, Kind.CRAWL, Kind.DOS, Kind.EXPLOIT_ATTEMPT, Kind.MISCONFIGURATION})
+LISTS_OF_NAMES = "('credential_stuffing', 'password_spraying')"
 SUSPECT_COLUMNS = {
     "account": "account",
     "session": "actor_session_uid",
@@ -82,7 +85,8 @@ def gather(
             for n, found in enumerate(chosen)
         ],
     )  # fmt: skip
-    detection_queries.gather_evidence(store, chosen, table="evidence", columns=COLUMNS, rules=rules)
+    detection_queries.gather_evidence(store, chosen, table="counted_evidence", columns=COLUMNS, rules=rules)
+    _widen(store)
     _split_stolen_sessions(store)
     _know_owners(store)
     _lay_evidence(store)
@@ -98,6 +102,44 @@ def _span(found: Detection, lead: Lead | None) -> tuple[int, int]:
     if lead is None:
         return found.first_ts, found.last_ts
     return min(found.first_ts, lead.first_ts), max(found.last_ts, lead.last_ts)
+
+
+def _widen(store: EventStore) -> None:
+    """Make ``evidence``: what the detections counted, and the successes of a suspect's address all through its lead.
+
+    A rule ends an episode where an address rests; the list of names goes on. Only an address that tries names is
+    widened, and only when few of the names it tried during the whole lead were let in: else other people use it too.
+    """
+    picked = ", ".join(f"e.{name}" for name in COLUMNS.split(", "))
+    store.temporary(
+        "own_tries",
+        f"""
+        SELECT d.n, d.suspect, greatest(d.first_ts - e.ts, e.ts - d.last_ts) AS away_ms, {picked}
+        FROM detected d JOIN events e ON e.src_endpoint_ip = d.suspect AND e.ts BETWEEN d.since_ts AND d.followed_ts
+        WHERE d.suspect_type = 'address' AND d.role = 'instrument' AND d.kind IN {LISTS_OF_NAMES}
+            AND e.class_uid = 3002 AND e.activity_id IS DISTINCT FROM 2
+        """,
+    )
+    store.temporary(
+        "evidence",
+        f"""
+        WITH tried AS (
+            SELECT n, lower(coalesce(account, actor_user_name, actor_user_uid)) AS who,
+                bool_or(status_id = 1) AS let_in
+            FROM own_tries GROUP BY ALL HAVING who IS NOT NULL
+        ), lists AS (
+            SELECT n FROM tried GROUP BY n HAVING count(*) FILTER (let_in) <= {LET_IN_SHARE_MAX} * count(*)
+        ), counted AS (
+            SELECT suspect, source_id, line FROM counted_evidence JOIN detected USING (n)
+        )
+        SELECT * FROM counted_evidence
+        UNION ALL
+        SELECT n, true AS proven, {COLUMNS} FROM own_tries SEMI JOIN lists USING (n)
+            ANTI JOIN counted USING (suspect, source_id, line)
+        WHERE status_id = 1
+        QUALIFY row_number() OVER (PARTITION BY source_id, line ORDER BY away_ms, n) = 1
+        """,
+    )
 
 
 def _split_stolen_sessions(store: EventStore) -> None:

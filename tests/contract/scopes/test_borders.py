@@ -27,7 +27,7 @@ def stuffing(logs: Logs, *, tried: int = 30, entered: tuple[str, ...] = ("eve",)
         logs.login(ATTACK + HOUR // 2, account, **OFFENDER)
     logs.detect(
         Kind.CREDENTIAL_STUFFING, SuspectType.ADDRESS, "203.0.113.66",
-        where="class_uid = 3002 AND src_endpoint_ip = '203.0.113.66'", **STUFFING,
+        where=f"class_uid = 3002 AND src_endpoint_ip = '203.0.113.66' AND ts <= {ATTACK + HOUR}", **STUFFING,
     )  # fmt: skip
 
 
@@ -37,6 +37,45 @@ def test_an_account_the_intruder_signed_in_to_is_a_confirmed_instrument(logs: Lo
     assert certainties(draft) == {"eve": "confirmed"}
     assert roles(draft) == {"eve": "instrument"}
     assert draft.counts == {"confirmed": 1, "likely": 0, "precaution": 0}
+
+
+def rested(logs: Logs, *, entered: int, after: int = 5 * HOUR) -> None:
+    """A stuffing address rests, goes on until ``after`` the attack, and enters some accounts; its lead lasts as long."""
+    stuffing(logs, tried=9)
+    for number in range(entered):
+        logs.login(ATTACK + after + number, f"late{number}", **OFFENDER)
+    logs.detect(
+        Kind.CREDENTIAL_STUFFING, SuspectType.ADDRESS, "203.0.113.67", where="src_endpoint_ip = '203.0.113.67'",
+        first_ts=ATTACK, last_ts=ATTACK + 5 * HOUR, **{**STUFFING, "network_cohort": False},
+    )  # fmt: skip
+
+
+def test_a_success_of_the_suspect_address_later_in_its_lead_is_confirmed(logs: Logs) -> None:
+    rested(logs, entered=1, after=5 * HOUR)
+    draft = logs.draft()
+    assert certainties(draft) == {"eve": "confirmed", "late0": "confirmed"}
+    assert roles(draft)["late0"] == "instrument"
+
+
+def test_a_success_of_the_suspect_address_after_its_lead_is_a_precaution(logs: Logs) -> None:
+    rested(logs, entered=1, after=5 * HOUR + 1)
+    assert certainties(logs.draft()) == {"eve": "confirmed", "late0": "precaution"}
+
+
+def test_an_address_that_lets_in_more_than_a_quarter_of_its_names_is_also_other_peoples(logs: Logs) -> None:
+    rested(logs, entered=3, after=4 * HOUR)
+    assert certainties(logs.draft()) == {"eve": "confirmed"} | {f"late{number}": "precaution" for number in range(3)}
+
+
+def test_a_quarter_of_the_names_let_in_is_still_a_list(logs: Logs) -> None:
+    rested(logs, entered=2, after=4 * HOUR)
+    assert certainties(logs.draft()) == {"eve": "confirmed", "late0": "confirmed", "late1": "confirmed"}
+
+
+def test_a_success_later_in_the_lead_on_the_owners_own_device_and_network_is_a_precaution(logs: Logs) -> None:
+    logs.login(START, "late0", **OFFENDER)
+    rested(logs, entered=1)
+    assert certainties(logs.draft()) == {"eve": "confirmed", "late0": "precaution"}
 
 
 def test_accounts_merely_tried_are_not_affected_but_considered_in_one_line(logs: Logs) -> None:
