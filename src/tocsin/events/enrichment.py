@@ -5,7 +5,8 @@ Addresses are numbers here, so that all three tables (origin, ASN, place) are on
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -74,23 +75,49 @@ def client_of(user_agent: str) -> tuple[str | None, str | None, str | None]:
 
 _V4 = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 _V4_NUMBER = "+".join(f"split_part(peer, '.', {n})::UHUGEINT * {256 ** (4 - n)}" for n in (1, 2, 3, 4))
+# Networks that nobody can rent: IANA's special-purpose registries (RFC 6890) without those that are routed globally.
+_RESERVED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+            "224.0.0.0/3", "::/8", "64:ff9b:1::/48", "100::/64", "2001:2::/48", "2001:10::/28", "2001:db8::/32",
+            "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "ff00::/8",
+        ),
+    )
+)  # fmt: skip
 Origins = tuple[list[int], list[str], list[str], list[str | None]]
 
 
 @lru_cache(maxsize=1)
 def _origins() -> Origins:
-    """Return iporigin's ranges as columns: version, first, last (as decimal text: they exceed 64 bits), kind."""
+    """Return iporigin's ranges as columns: version, first, last (as decimal text: they exceed 64 bits), kind.
+
+    Its lists also hold documentation and benchmark networks; a range that begins in a reserved network is left out.
+    """
     data = dataset()
     versions, firsts, lasts, kinds = [], [], [], []
     for version, starts, ends, labels in (
         (4, data.v4_starts, data.v4_ends, data.v4_labels),
         (6, data.v6_starts, data.v6_ends, data.v6_labels),
     ):
-        versions += [version] * len(starts)
-        firsts += [str(start) for start in starts]
-        lasts += [str(end) for end in ends]
-        kinds += [data.labels[label][1] for label in labels]
+        kept = _global_places(starts, version=version)
+        versions += [version] * len(kept)
+        firsts += [str(starts[n]) for n in kept]
+        lasts += [str(ends[n]) for n in kept]
+        kinds += [data.labels[labels[n]][1] for n in kept]
     return versions, firsts, lasts, kinds
+
+
+def _global_places(starts: Sequence[int], *, version: int) -> list[int]:
+    """Return the places of the ordered ``starts`` that are in no reserved network."""
+    reserved: set[int] = set()
+    for network in _RESERVED:
+        if network.version == version:
+            first, last = int(network.network_address), int(network.broadcast_address)
+            reserved.update(range(bisect_left(starts, first), bisect_left(starts, last + 1)))
+    return [n for n in range(len(starts)) if n not in reserved]
 
 
 class Enrichment:
