@@ -142,6 +142,20 @@ def rows_of(sha256: str, *, limit: int) -> list[dict[str, str]]:
     return [{name: "" if value is None else str(value) for name, value in row.items()} for row in found]
 
 
+def principals_of(sha256: str) -> list[str]:
+    """Return the names in a pinned ``principals.csv``, in order."""
+    csv = events.quoted(str(evidence.path_of(sha256).resolve()))
+    named = "CASE WHEN starts_with(principal, '''') THEN substr(principal, 2) ELSE principal END"
+    with _store() as store:
+        return [
+            str(name)
+            for name in store.column(
+                f"SELECT {named} AS name FROM read_csv({csv}, header = true, all_varchar = true, delim = ',', "
+                "quote = '\"', escape = '\"', strict_mode = true) ORDER BY name"
+            )
+        ]
+
+
 def row_hashes(sha256: str, *, accounts: Sequence[str]) -> dict[str, str]:
     """Return account -> the hash of its row, of those accounts that are in the column file."""
     with _store() as store:

@@ -49,7 +49,10 @@ __all__ = [
 models = lazily("tocsin.scopes.models")
 
 # What is pinned of an investigation's folder besides its segments: kind -> file name.
-_PINNED_FILES = {"affected": "affected.csv", "objects": "objects.csv", "detections": "detections.jsonl"}
+_PINNED_FILES = {
+    "affected": "affected.csv", "objects": "objects.csv", "principals": "principals.csv",
+    "detections": "detections.jsonl",
+}  # fmt: skip
 
 
 def open_revision(incident: int, *, folder: Path, by: Author) -> Revision:

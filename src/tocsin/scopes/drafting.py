@@ -293,15 +293,17 @@ def _platforms(store: EventStore) -> dict[str, dict[str, int]]:
 
 
 def _principals(store: EventStore) -> tuple[str, ...]:
-    """Return the staff, service and cloud identities the intruder used with success."""
-    return tuple(
-        store.column(
-            f"""
-            SELECT name FROM (
-                SELECT coalesce(actor_user_uid, actor_user_name, account) AS name FROM intruder_events
-                WHERE {roles.STAFF} AND status_id = 1
-                UNION SELECT suspect FROM detected ANTI JOIN mistaken USING (n) WHERE suspect_type = 'principal'
-            ) used WHERE name IS NOT NULL ORDER BY name LIMIT {PRINCIPALS_MAX}
-            """
-        )
+    """Return the staff, service and cloud identities the intruder used with success; leaves them in ``principals``."""
+    store.temporary(
+        "principals",
+        f"""
+        SELECT name AS principal, min(first_ts) AS first_ts, max(last_ts) AS last_ts FROM (
+            SELECT coalesce(actor_user_uid, actor_user_name, account) AS name, ts AS first_ts, ts AS last_ts
+            FROM intruder_events WHERE {roles.STAFF} AND status_id = 1
+            UNION ALL
+            SELECT suspect, first_ts, last_ts FROM detected ANTI JOIN mistaken USING (n)
+            WHERE suspect_type = 'principal'
+        ) used WHERE name IS NOT NULL GROUP BY 1
+        """,
     )
+    return tuple(store.column(f"SELECT principal FROM principals ORDER BY principal LIMIT {PRINCIPALS_MAX}"))

@@ -1,4 +1,4 @@
-"""Writes ``affected.csv`` and ``objects.csv``: straight from SQL, aside and renamed into place.
+"""Writes ``affected.csv``, ``objects.csv`` and ``principals.csv``: straight from SQL, aside and renamed into place.
 
 Attackers write the logs, and a spreadsheet runs a cell that begins like a formula (OWASP, "CSV Injection"): a cell
 that begins with ``= + - @``, their full-width forms or an apostrophe gets one apostrophe in front, which
@@ -32,15 +32,17 @@ def _moment_sql(column: str) -> str:
     return f"strftime(make_timestamp_ms({column}), '%Y-%m-%dT%H:%M:%S.%gZ')"
 
 
-def write_scope_files(store: EventStore, *, folder: Path) -> tuple[Path, Path]:
-    """Write both files of the scope drafted in this store into ``folder`` and return their paths.
+def write_scope_files(store: EventStore, *, folder: Path) -> tuple[Path, ...]:
+    """Write the files of the scope drafted in this store into ``folder`` and return their paths.
+
+    ``principals.csv`` has the staff, service and cloud identities the intruder used: never customers' accounts.
 
     Lists inside a cell are joined by ``;``. Reasons are in English, so that a file is the same wherever it is written.
     """
-    affected, objects = folder / "affected.csv", folder / "objects.csv"
-    store.copy_csv(_affected_sql(), affected)
-    store.copy_csv(_objects_sql(), objects)
-    return affected, objects
+    written = {"affected": _affected_sql(), "objects": _objects_sql(), "principals": _principals_sql()}
+    for name, sql in written.items():
+        store.copy_csv(sql, folder / f"{name}.csv")
+    return tuple(folder / f"{name}.csv" for name in written)
 
 
 def _affected_sql() -> str:
@@ -58,6 +60,14 @@ def _affected_sql() -> str:
             array_to_string(detections, ';') AS detections
         FROM affected_accounts a JOIN told USING (keys)
         ORDER BY certainty_rank DESC, first_ts, a.account
+    """
+
+
+def _principals_sql() -> str:
+    return f"""
+        SELECT {cell_sql("principal")} AS principal, {_moment_sql("first_ts")} AS first_at,
+            {_moment_sql("last_ts")} AS last_at
+        FROM principals ORDER BY principals.principal
     """
 
 

@@ -49,7 +49,7 @@ class ScopePin(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     revision = models.ForeignKey(ScopeRevision, on_delete=models.PROTECT, related_name="pins")
-    kind = models.TextField()  # accounts, affected, objects, detections, segment
+    kind = models.TextField()  # accounts, affected, objects, principals, detections, segment
     name = models.TextField()
     sha256 = models.TextField()
     bytes = models.BigIntegerField()

@@ -8,16 +8,28 @@ from tocsin.events.queries import EventStore
 from tocsin.events.values import Gap, SourceRead
 from tocsin.scopes import drafting
 from tocsin.scopes.files import original_cell
-from tocsin.scopes.revisions import affected_rows, claims_waiting, difference, exclusions, revision, revisions, why
+from tocsin.scopes.revisions import (
+    accounts_file,
+    affected_rows,
+    claims_waiting,
+    difference,
+    exclusions,
+    principals,
+    revision,
+    revisions,
+    why,
+)
 from tocsin.scopes.values import ScopeDraft
 
 __all__ = [
+    "accounts_file",
     "affected_rows",
     "claims_waiting",
     "difference",
     "draft_scope",
     "exclusions",
     "original_cell",
+    "principals",
     "revision",
     "revisions",
     "summary",

@@ -1,13 +1,14 @@
 """Reading revisions: what a later module, the command line or a report may know of them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from tocsin.incidents import queries as incidents
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.scopes import columns
+from tocsin.scopes import columns, evidence
 from tocsin.scopes.errors import NoSuchRevision
 from tocsin.scopes.states import ClaimState, RevisionState
 from tocsin.scopes.values import Claim, Decision, Difference, Pin, Revision, Why
@@ -31,6 +32,18 @@ def revision(incident: int, *, number: int | None = None) -> Revision:
 def affected_rows(revision: Revision, *, limit: int) -> list[dict[str, str]]:
     """Return the first accounts of a revision, the surest first."""
     return columns.rows_of(revision.accounts_sha256, limit=limit)
+
+
+def accounts_file(revision: Revision) -> Path:
+    """Return the column file (Parquet, ``columns.COLUMNS``) of a revision's accounts, checked against its SHA-256."""
+    evidence.check(revision.accounts_sha256)
+    return evidence.path_of(revision.accounts_sha256)
+
+
+def principals(revision: Revision) -> tuple[str, ...]:
+    """Return the staff, service and cloud identities the intruder used, as the revision's evidence names them."""
+    pinned = next((pin for pin in revision.pins if pin.kind == "principals"), None)
+    return tuple(columns.principals_of(pinned.sha256)) if pinned else ()
 
 
 def difference(incident: int, *, earlier: int, later: int) -> Difference:

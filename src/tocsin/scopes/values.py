@@ -127,7 +127,7 @@ class Difference:
 class Pin:
     """A file in the evidence folder that a revision stands on."""
 
-    kind: str  # accounts, affected, objects, detections, segment
+    kind: str  # accounts, affected, objects, principals, detections, segment
     name: str
     sha256: str
     bytes: int

@@ -41,7 +41,7 @@ def written(logs: Logs, folder: Path) -> tuple[list[dict[str, str]], list[dict[s
     assert logs.store is not None
     folder.mkdir(exist_ok=True)
     paths = write_scope_files(logs.store, folder=folder)
-    affected, objects = (list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))) for path in paths)
+    affected, objects = (list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))) for path in paths[:2])
     return affected, objects
 
 
@@ -49,6 +49,7 @@ def test_the_files_have_the_promised_columns_even_when_empty(logs: Logs, tmp_pat
     written(logs, tmp_path)
     assert (tmp_path / "affected.csv").read_text().splitlines() == [AFFECTED]
     assert (tmp_path / "objects.csv").read_text().splitlines() == [OBJECTS]
+    assert (tmp_path / "principals.csv").read_text().splitlines() == ["principal,first_at,last_at"]
 
 
 def test_a_row_says_who_when_what_and_why(logs: Logs, tmp_path: Path) -> None:
@@ -87,7 +88,7 @@ def test_writing_twice_replaces_the_file_and_leaves_nothing_aside(logs: Logs, tm
     first, _ = written(logs, out)
     again, _ = written(logs, out)
     assert first == again
-    assert sorted(path.name for path in out.iterdir()) == ["affected.csv", "objects.csv"]
+    assert sorted(path.name for path in out.iterdir()) == ["affected.csv", "objects.csv", "principals.csv"]
 
 
 @pytest.mark.parametrize("attackers", [0, 3])
