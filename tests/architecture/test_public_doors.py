@@ -8,7 +8,13 @@ MAY_SEE_TABLES = {"models", "migrations", "apps"}
 OPEN = {"kernel"}
 # Public by nature, though not in the kit: the vocabulary a format is written in, the table of permissions that every
 # door names, and what the command line is made of.
-EXTRA_DOORS = {"tocsin.events.dialect", "tocsin.staff.permissions", "tocsin.cli.program", "tocsin.cli.wired"}
+EXTRA_DOORS = {
+    "tocsin.events.dialect",
+    "tocsin.staff.permissions",
+    "tocsin.staff.secrets",
+    "tocsin.cli.program",
+    "tocsin.cli.wired",
+}
 
 
 def trespasses(edges: set[tuple[str, str]]) -> list[str]:

@@ -25,3 +25,11 @@ class AgentUnusable(TocsinError):
 
 class SignatureNeeded(TocsinError):
     """This act counts only when it is signed with an enrolled key."""
+
+
+class SealBroken(TocsinError):
+    """A sealed secret does not open: it was changed, or is about something else."""
+
+
+class SealKeyMissing(TocsinError):
+    """The key of this installation that sealed its secrets is gone, or is another one."""
