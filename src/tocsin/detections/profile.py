@@ -1,6 +1,6 @@
 """The ``profile:`` block: what Sigma cannot say. docs/reference/rules.md is its manual."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from tocsin.detections.blocks import Vocabulary
@@ -59,7 +59,7 @@ def read_profile(names: Vocabulary, block: Mapping[str, object], *, suspect: str
     profile.measures = tuple(_measure(names, name, value, "profile", "measures") for name, value in measures.items())
     if "usual" in block:
         profile.usual = tuple(
-            _usual(names, name, value, profile.keys)
+            _usual(names, name, value, profile.keys, measured={measure.name for measure in profile.measures})
             for name, value in names.mapping(block["usual"], "profile", "usual").items()
         )
     known = _known(profile)
@@ -146,7 +146,7 @@ def _measure(names: Vocabulary, name: str, value: object, *path: str | int) -> M
     return Measure(name, row, f"{aggregate}({{row}})")
 
 
-def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...]) -> Usual:
+def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...], *, measured: Collection[str]) -> Usual:
     place = ("profile", "usual", name)
     block = names.mapping(value, *place, allowed={"of", "by", "measures"}, needed={"of", "measures"})
     if block["of"] not in names.selections:
@@ -158,8 +158,9 @@ def _usual(names: Vocabulary, name: str, value: object, keys: tuple[str, ...]) -
         asked = dict.fromkeys(names.texts(asked, *place, "by"))
     by = {}
     for key, column in asked.items():
-        if key not in keys:
-            raise names.refuse(f"{key} is not in group-by", *place, "by")
+        if key not in keys and not (key in measured and column is not None):
+            mend = "Give a measure the column it is compared with: {measure: column}." if key in measured else ""
+            raise names.refuse(f"{key} is not in group-by", *place, "by", mend=mend)
         by[key] = names.event_sql(column, *place, "by", key, in_rows=False) if column is not None else ""
     # A population is read straight from the events, so selections are written out instead of named.
     inner = Vocabulary(names.document, names.selections, dict(names.parameters), dict(names.fields), taken=names.taken)

@@ -91,6 +91,15 @@ def test_what_is_usual_is_measured_beside_the_episode(rule_of, episodes):
     ]
 
 
+def test_what_is_usual_may_be_joined_by_a_value_the_episode_measured(rule_of, episodes):
+    body = BASE + (
+        "profile: {over: run, quiet: 5s, measures: {worst: {max: object_id}}, "
+        "usual: {there: {of: s, by: {worst: object_id}, measures: {everywhere: count}}}}\n"
+    )
+    rows = episodes(rule_of(body), [*at(0, ip="a", object_id="x"), *at(1, 2, ip="b", object_id="y"), *at(1, ip="a")])
+    assert [(row["src_endpoint_ip"], row["worst"], row["everywhere"]) for row in rows] == [("a", "x", 1), ("b", "y", 2)]
+
+
 def test_peers_are_the_episodes_that_look_alike(rule_of, episodes):
     body = BASE + (
         "profile: {over: whole, measures: {n: count}, "
