@@ -46,12 +46,13 @@ _KNOWN = ("sshd", "sshd-session", "sudo", "su", "kernel", "CRON", "cron", "syste
 _VERDICT = _found(_TRIED)
 # sshd tells the same failure through PAM too; only its own words count, other programs have none.
 _PAM_FAILURE = f"({_found(_PAM)} IS NOT NULL AND {_found(_PAM)} <> 'sshd')"
+# sshd says this before any password is tried; what came of the try is told by the lines that follow, if there are any.
 _IS_INVALID = f"{_found(_INVALID, 2)} IS NOT NULL"
 _IS_TOO_MANY = f"{_found(_TOO_MANY, 2)} IS NOT NULL"
 # Other programs (mail, VPN, web panels) tell the same in words of their own.
 _OWN_WORDS = f"({_PROGRAM} NOT IN {one_of(_KNOWN)} AND {sign_ins.address(_SAID)} IS NOT NULL)"
 _TELLS_FAILURE = f"({_OWN_WORDS} AND {sign_ins.failed(_SAID)})"
-_FAILURE = f"({_VERDICT} = 'Failed' OR {_IS_INVALID} OR {_IS_TOO_MANY} OR {_PAM_FAILURE} OR {_found(_SU)} = 'FAILED' OR {_TELLS_FAILURE})"
+_FAILURE = f"({_VERDICT} = 'Failed' OR {_IS_TOO_MANY} OR {_PAM_FAILURE} OR {_found(_SU)} = 'FAILED' OR {_TELLS_FAILURE})"
 _SUCCESS = (
     f"({_VERDICT} = 'Accepted' OR {_found(_SU)} = 'Successful' "
     f"OR ({_OWN_WORDS} AND {sign_ins.succeeded(_SAID)} AND NOT {sign_ins.failed(_SAID)}))"
@@ -76,12 +77,12 @@ FORMATS: tuple[Format, ...] = (
                 WHEN regexp_matches(r."stamp", '^\\w+ +\\d+ \\d{4} ')
                 THEN epoch_ms(try_strptime(regexp_replace(r."stamp", '\\s+', ' ', 'g'), '%b %-d %Y %H:%M:%S'))
                 ELSE ms_syslog(regexp_replace(r."stamp", '\\.\\d+$', '')) END""",
-            "class_uid": f"CASE WHEN {_FAILURE} OR {_SUCCESS} OR {_found(_CLOSED)} IS NOT NULL THEN 3002 "
+            "class_uid": f"CASE WHEN {_FAILURE} OR {_SUCCESS} OR {_IS_INVALID} OR {_found(_CLOSED)} IS NOT NULL THEN 3002 "
             f"WHEN {_PROGRAM} = 'sudo' AND {_found(_SUDO)} IS NOT NULL THEN 1007 "
             f"WHEN {_PROGRAM} = 'useradd' AND {_found(_NEW_USER)} IS NOT NULL THEN 3001 "
             f"WHEN {_PROGRAM} = 'passwd' AND {_found(_PASSWORD)} IS NOT NULL THEN 3001 "
             f"WHEN {_PROGRAM} IN ('usermod', 'gpasswd') AND {_found(_TO_GROUP)} IS NOT NULL THEN 3005 ELSE 0 END",
-            "activity_id": f"CASE WHEN {_found(_CLOSED)} IS NOT NULL THEN 2 WHEN {_FAILURE} OR {_SUCCESS} THEN 1 "
+            "activity_id": f"CASE WHEN {_found(_CLOSED)} IS NOT NULL THEN 2 WHEN {_FAILURE} OR {_SUCCESS} OR {_IS_INVALID} THEN 1 "
             f"WHEN {_PROGRAM} IN ('sudo', 'useradd', 'usermod', 'gpasswd') THEN 1 WHEN {_PROGRAM} = 'passwd' THEN 3 ELSE 99 END",
             "status_id": f"CASE WHEN {_FAILURE} THEN 2 WHEN {_SUCCESS} OR {_found(_SUDO)} IS NOT NULL THEN 1 ELSE 0 END",
             "status_detail": f"CASE WHEN {_IS_INVALID} OR {_found(_TRIED, 3)} IS NOT NULL THEN 'user_not_found' "

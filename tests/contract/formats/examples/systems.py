@@ -82,7 +82,8 @@ EXAMPLES = (
             {"ts": NOON, "class_uid": 3002, "activity_id": 1, "status_id": 1, "account": "ann", "src_endpoint_ip": "192.0.2.10",
              "api_service_name": "sshd", "actor_type": "staff", "device_uid": "web1"},
             {"status_id": 2, "account": "admin", "status_detail": "user_not_found", "src_endpoint_ip": "198.51.100.7"},
-            {"class_uid": 3002, "status_id": 2, "account": "oracle", "src_endpoint_ip": "2001:db8::7"},
+            # Said before any password is tried: the failures, if any, are the lines that follow.
+            {"class_uid": 3002, "status_id": 0, "status_detail": "user_not_found", "account": "oracle", "src_endpoint_ip": "2001:db8::7"},
             # A user name may say anything; the address that sshd itself wrote stands last.
             {"status_id": 2, "src_endpoint_ip": "198.51.100.7"},
             {"class_uid": 1007, "account": "ann", "target_account": "root", "api_operation": "/usr/bin/id"},
