@@ -29,7 +29,7 @@ from tocsin.scopes.errors import (
     NotInScope,
     ScopeMovedOn,
 )
-from tocsin.scopes.evidence import Pinned
+from tocsin.scopes.evidence import Pinned, pin as pin_evidence
 from tocsin.scopes.files import write_scope_files
 from tocsin.scopes.states import ClaimState, RevisionState
 from tocsin.scopes.values import Certainty, Claim, Difference, Revision
@@ -42,6 +42,7 @@ __all__ = [
     "exclude_accounts",
     "freeze_scope",
     "open_revision",
+    "pin_evidence",
     "reject_claim",
     "write_scope_files",
 ]

@@ -7,6 +7,8 @@ from tocsin.detections.values import Detection, Lead, Rule
 from tocsin.events.queries import EventStore
 from tocsin.events.values import Gap, SourceRead
 from tocsin.scopes import drafting
+from tocsin.scopes.cohorts import version_key, version_sql
+from tocsin.scopes.evidence import check as check_evidence, folder as evidence_folder, path_of as evidence_path
 from tocsin.scopes.files import original_cell
 from tocsin.scopes.revisions import (
     accounts_file,
@@ -24,15 +26,20 @@ from tocsin.scopes.values import ScopeDraft
 __all__ = [
     "accounts_file",
     "affected_rows",
+    "check_evidence",
     "claims_waiting",
     "difference",
     "draft_scope",
+    "evidence_folder",
+    "evidence_path",
     "exclusions",
     "original_cell",
     "principals",
     "revision",
     "revisions",
     "summary",
+    "version_key",
+    "version_sql",
     "why",
 ]
 

@@ -14,6 +14,15 @@ class Act(StrEnum):
     CHANGE_STAFF = "change_staff"  # enrol or revoke once somebody is enrolled
     WRITE_INCIDENT = "write_incident"
     WRITE_SCOPE = "write_scope"
+    CONNECT_SYSTEM = "connect_system"
+    DRAW_PLAN = "draw_plan"
+    APPROVE_PLAN = "approve_plan"  # up to the plan's threshold
+    APPROVE_LARGE_PLAN = "approve_large_plan"
+    RUN_PLAN = "run_plan"  # start, pause, resume, begin a wave
+    RUN_LARGE_PLAN = "run_large_plan"
+    LIFT_MEASURES = "lift_measures"  # undo or release few accounts, decide an appeal
+    LIFT_MANY_MEASURES = "lift_many_measures"
+    WRITE_APPEAL = "write_appeal"
 
 
 _NAMED = frozenset({Assurance.ASSERTED, Assurance.SIGNED})
@@ -22,6 +31,15 @@ ALLOWED: dict[Act, frozenset[Assurance]] = {
     Act.CHANGE_STAFF: frozenset({Assurance.SIGNED}),
     Act.WRITE_INCIDENT: _NAMED,
     Act.WRITE_SCOPE: _NAMED,
+    Act.CONNECT_SYSTEM: _NAMED,
+    Act.DRAW_PLAN: _NAMED,
+    Act.APPROVE_PLAN: _NAMED,
+    Act.APPROVE_LARGE_PLAN: frozenset({Assurance.SIGNED}),
+    Act.RUN_PLAN: _NAMED,
+    Act.RUN_LARGE_PLAN: frozenset({Assurance.SIGNED}),
+    Act.LIFT_MEASURES: _NAMED,
+    Act.LIFT_MANY_MEASURES: frozenset({Assurance.SIGNED}),
+    Act.WRITE_APPEAL: _NAMED,
 }
 
 
