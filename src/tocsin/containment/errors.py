@@ -41,3 +41,7 @@ class NoSuchSystem(TocsinError):
 
 class ListNotUnderstood(TocsinError):
     """A file the gate's list is to be built from has a line that cannot be read."""
+
+
+class SystemTaken(TocsinError):
+    """A system of this name is connected already."""

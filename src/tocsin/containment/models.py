@@ -56,6 +56,7 @@ class ContainmentWave(models.Model):
     state = models.TextField()
     begun_at = models.DateTimeField(null=True)
     held_reason = models.TextField(blank=True)
+    steps_made_at = models.DateTimeField(null=True)  # null: steps on connected systems are still to be made
 
     class Meta:
         constraints = [

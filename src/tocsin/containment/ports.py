@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tocsin.containment.values import DoneFact, Measure, MeasureKind
 
@@ -93,6 +93,31 @@ class Foreseen:
     by_measure: Mapping[MeasureKind, int] = field(default_factory=dict)
 
 
+class Standing(StrEnum):
+    """How one thing that was checked is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"  # measures would not be taken
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that was checked on a system, in a translated sentence, and what mends it."""
+
+    standing: Standing
+    text: str
+    mend: str = ""
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """What a connector may offer besides: looking whether its credentials, rights and settings suffice."""
+
+    def check(self) -> Sequence[Remark]:
+        """Ask the system, changing nothing; raise SystemUnreachable when it does not answer."""
+
+
 class Connector(Protocol):
     """A connected system. Its methods work in batches of at most ``limits().at_once`` orders.
 
@@ -121,7 +146,10 @@ class Connector(Protocol):
         """Read back and yield what is in force, one an order."""
 
     def done_since(self, cursor: str) -> tuple[Sequence[DoneFact], str]:
-        """Return what people did since ``cursor`` (empty: from the beginning) and the next cursor."""
+        """Return what people did since ``cursor`` and the next cursor.
+
+        A cursor is one that was returned, an ISO 8601 moment to begin at, or empty: from the beginning.
+        """
 
     def undo(self, orders: Sequence[Order]) -> Iterable[Outcome]:
         """Lift the measures where that is possible."""

@@ -35,6 +35,8 @@ class DoneKind(StrEnum):
     CLIENT_SEEN = "client_seen"  # with platform and version
     KEY_ROTATED = "key_rotated"
     SUSPENDED = "suspended"
+    OLD_SESSION_ACTIVE = "old_session_active"  # counts against: a session of before the containment time still works
+    SUSPENDED_ACTING = "suspended_acting"  # counts against: a suspended account still acts
 
 
 class DoneBy(StrEnum):
@@ -58,7 +60,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class DoneFact:
-    """Something that was seen about one account, at its own time. ``reference`` makes it count once (may be empty)."""
+    """Something that was seen about one account, at its own time.
+
+    ``reference`` makes it count once (may be empty); of ``client_seen`` it is the client program's name or package id.
+    """
 
     account: str
     kind: DoneKind
@@ -140,3 +145,34 @@ class FunnelLine:
     platform: str
     wave: int
     counts: Mapping[StepState, int] = field(default_factory=dict)
+
+
+class StepReason(StrEnum):
+    """Why a step on a connected system is where it is; a refusal adds the system's own words after a colon."""
+
+    HELD_ALREADY = "held_already"  # before we sent anything: undoing leaves it alone
+    NOT_YET = "not_in_force_yet"  # answered, and read back once without seeing it
+    DID_NOTHING = "answered_but_did_nothing"
+    NOT_KNOWN = "account_not_known"
+    NO_ANSWER = "no_answer"  # whether it arrived is found out by reading back
+    RATE_LIMITED = "rate_limited"
+    CANNOT_READ_BACK = "cannot_be_read_back"  # believed only when a fact of done arrives
+    CANNOT_BE_UNDONE = "cannot_be_undone"
+    NOT_TAKEN_HERE = "not_taken_by_this_system"
+    SYSTEM_REMOVED = "system_removed"
+    SAID_NO = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A connected system as others see it: never its secrets, only their names."""
+
+    id: UUID
+    name: str
+    kind: str
+    settings: Mapping[str, Any]
+    added_at: datetime
+    removed_at: datetime | None
+    held_until: datetime | None
+    held_reason: str
+    done_cursor: str
