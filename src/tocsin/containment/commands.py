@@ -1,3 +1,16 @@
 """Everything that changes containment: plans, the gate's list, steps on connected systems, facts of done."""
 
-__all__: list[str] = []
+from tocsin.containment.attempts import ask_done, work_off
+from tocsin.containment.sending import claim_steps, settle_steps, undo_steps
+from tocsin.containment.systems import add_system, hold_system, remove_system
+
+__all__ = [
+    "add_system",
+    "ask_done",
+    "claim_steps",
+    "hold_system",
+    "remove_system",
+    "settle_steps",
+    "undo_steps",
+    "work_off",
+]
