@@ -50,9 +50,8 @@ def read_sources(
         threads=threads or os.cpu_count() or 2,
     )
     try:
-        for path in opening.expand(paths, without=folder):
-            read = reader.read(path, shown=str(path), progress=progress)
-            if read is not None and told is not None:
+        for read in reader.read(opening.expand(paths, without=folder), progress=progress):
+            if told is not None:
                 told(read)
     finally:
         reader.close()

@@ -1,12 +1,15 @@
-"""One source file, from bytes on disk to sealed segments."""
+"""Source files, from bytes on disk to sealed segments."""
 
 import hashlib
 import json
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 from queue import SimpleQueue
+from threading import BoundedSemaphore
 from typing import Any
 
 import duckdb
@@ -80,8 +83,26 @@ def recognise(sample: Sample, formats: Sequence[Format]) -> Format | None:
 _READS = {(Shape.JSON, Shape.CSV), (Shape.JSON, Shape.PARQUET)}
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """One file being read: its chunks are given out, and it is sealed when every file before it is."""
+
+    path: Path
+    name: SourceName
+    form: Format | None
+    stream: opening.ByteStream
+    content: Content
+    work: Path
+    sha256: str
+    parts: list[Future[ChunkRead]] = field(default_factory=list)
+
+
 class SourceReader:
-    """Reads one file after another into an investigation's folder with ``threads`` parsers side by side."""
+    """Reads files, in order, into an investigation's folder with ``threads`` parsers side by side.
+
+    The parsers take chunks of the next files while those of one file are still being read, so that many small files
+    keep all of them as busy as one large file does; sealing keeps to the order of the files.
+    """
 
     def __init__(
         self,
@@ -93,121 +114,126 @@ class SourceReader:
         threads: int,
     ) -> None:
         self._folder, self._formats, self._options = folder, formats, options
-        self._parsers = [Parser(options=options, enrichment=enrichment) for _number in range(threads)]
         self._reading = reading_digest(formats, options=options, tables=enrichment.tables)
+        self._sealed = folder.sealed()
+        self._lengths = _earlier_lengths(self._sealed)
+        self._under_way: deque[_UnderWay] = deque()
+        self._idle: SimpleQueue[Parser] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(threads)
+        made = self._pool.map(lambda _number: Parser(options=options, enrichment=enrichment), range(threads))
+        self._parsers = list(made)
+        for parser in self._parsers:
+            self._idle.put(parser)
+        # One chunk more than parsers, so that none waits for the cutter; more would only fill the memory.
+        self._room = BoundedSemaphore(threads + 1)
 
     def close(self) -> None:
         """Let go of the parsers' connections."""
+        self._pool.shutdown(cancel_futures=True)
         for parser in self._parsers:
             parser.close()
 
-    def read(self, path: Path, *, shown: str, progress: Progress | None = None) -> SourceRead | None:
-        """Read one file and seal it. Returns None when the very same file is sealed already."""
+    def read(self, paths: Iterable[Path], *, progress: Progress | None = None) -> Iterator[SourceRead]:
+        """Read and seal files; yield each when it is sealed. The very same file sealed already is passed over."""
+        for path in paths:
+            yield from self._read(path, progress=progress)
+        while self._under_way:
+            yield self._seal(self._under_way.popleft())
+
+    def _read(self, path: Path, *, progress: Progress | None) -> Iterator[SourceRead]:
+        """Give out the chunks of one file, and yield the files before it that are finished meanwhile."""
         sha256 = opening.digest_of(path)
         source_id = sha256[:16]
-        sealed = self._folder.sealed()
-        if source_id in sealed:
-            if sealed[source_id]["seal"]["reading"] == self._reading:
-                return None
+        if any(file.name.source_id == source_id for file in self._under_way):
+            return
+        if source_id in self._sealed:
+            if self._sealed[source_id]["seal"]["reading"] == self._reading:
+                return
             self._folder.drop(source_id)
-            del sealed[source_id]
+            dropped = self._sealed.pop(source_id)
+            self._lengths.get(_length_of(dropped), {}).pop(_content_of(dropped), None)
+        size = path.stat().st_size
+        file, chunks = self._opened(path, sha256=sha256)
+        self._under_way.append(file)
+        for number, chunk in enumerate(chunks, start=1):
+            self._give_out(file, number, chunk)
+            if progress:
+                progress(path, file.stream.consumed_bytes, size)
+            while self._under_way[0] is not file and all(part.done() for part in self._under_way[0].parts):
+                yield self._seal(self._under_way.popleft())
+        if progress:
+            progress(path, size, size)
+        if file.content.length:
+            self._lengths.setdefault(file.content.length, {}).setdefault(file.content.hexdigest(), source_id)
+
+    def _opened(self, path: Path, *, sha256: str) -> tuple[_UnderWay, Iterator[Chunk]]:
+        """Recognise a file by its first chunk and make ready to read it."""
         stream = opening.ByteStream(path)
-        content = Content(_earlier_lengths(sealed))
+        content = Content(self._lengths)
         blocks = content.watch(stream)
         head = next(blocks, b"")
         cut = cutting.cut_of(head)
         chunks = _chunks(path, cut=cut, blocks=chain([head], blocks), stream=stream)
         first = next(chunks, None)
-        form = recognise(_sample(path, cut=cut, chunk=first), self._formats) if first else None
+        sample = _sample(path, cut=cut, chunk=first)
+        form = recognise(sample, self._formats) if first else None
+        if form is not None and form.tailor is not None:
+            form = form.tailor(sample)
         reference = min(self._options.reference_at or clock.now(), clock.now())
         if self._options.reference_at is None:
             reference = min(clock.from_ms(int(path.stat().st_mtime * 1000)), reference)
-        if form is not None and form.tailor is not None and first is not None:
-            form = form.tailor(_sample(path, cut=cut, chunk=first))
-        name = SourceName(source_id, shown, clock.to_ms(reference))
-        work = self._folder.work_of(source_id, reading=self._reading)
-        told = (lambda: progress(path, stream.consumed_bytes, path.stat().st_size)) if progress else None
-        done = self._parse(chain([first] if first else [], chunks), form=form, name=name, work=work, told=told)
-        return self._seal(path, name, form, done, content=content, stream=stream, sha256=sha256, work=work)
+        name = SourceName(sha256[:16], str(path), clock.to_ms(reference))
+        work = self._folder.work_of(name.source_id, reading=self._reading)
+        return _UnderWay(path, name, form, stream, content, work, sha256), chain([first] if first else [], chunks)
 
-    def _parse(
-        self,
-        chunks: Iterable[Chunk],
-        *,
-        form: Format | None,
-        name: SourceName,
-        work: Path,
-        told: Callable[[], None] | None,
-    ) -> list[ChunkRead]:
-        """Parse chunks side by side, in order, keeping what an interrupted run has already finished."""
-        idle: SimpleQueue[Parser] = SimpleQueue()
-        for parser in self._parsers:
-            parser.turn_to(name, form=form)
-            idle.put(parser)
+    def _give_out(self, file: _UnderWay, number: int, chunk: Chunk) -> None:
+        """Hand a chunk to the next idle parser; waits while enough chunks are waiting."""
+        self._room.acquire()
+        part = self._pool.submit(self._parse, file, number, chunk)
+        part.add_done_callback(lambda _part: self._room.release())
+        file.parts.append(part)
 
-        def parse(number: int, chunk: Chunk) -> ChunkRead:
-            kept = work / f"{number:05d}.json"
-            if kept.exists():
-                return ChunkRead(**json.loads(kept.read_text(encoding="utf-8")))
-            parser = idle.get()
-            try:
-                read = parser.read(chunk, folder=work, number=number)
-            finally:
-                idle.put(parser)
-            fields = {slot: getattr(read, slot) for slot in ChunkRead.__slots__}
-            files.write_whole(kept, json.dumps(fields))
-            return read
+    def _parse(self, file: _UnderWay, number: int, chunk: Chunk) -> ChunkRead:
+        """Parse one chunk, unless an interrupted run has already finished it."""
+        kept = file.work / f"{number:05d}.json"
+        if kept.exists():
+            return ChunkRead(**json.loads(kept.read_text(encoding="utf-8")))
+        parser = self._idle.get()
+        try:
+            parser.turn_to(file.name, form=file.form)
+            read = parser.read(chunk, folder=file.work, number=number)
+        finally:
+            self._idle.put(parser)
+        fields = {slot: getattr(read, slot) for slot in ChunkRead.__slots__}
+        files.write_whole(kept, json.dumps(fields))
+        return read
 
-        done: list[ChunkRead] = []
-        waiting: list[Future[ChunkRead]] = []
-        with ThreadPoolExecutor(len(self._parsers)) as pool:
-            for number, chunk in enumerate(chunks, start=1):
-                waiting.append(pool.submit(parse, number, chunk))
-                if len(waiting) > len(self._parsers):
-                    done.append(waiting.pop(0).result())
-                    if told:
-                        told()
-            done += [future.result() for future in waiting]
-        if told:
-            told()
-        return done
-
-    def _seal(
-        self,
-        path: Path,
-        name: SourceName,
-        form: Format | None,
-        done: list[ChunkRead],
-        *,
-        content: Content,
-        stream: opening.ByteStream,
-        sha256: str,
-        work: Path,
-    ) -> SourceRead:
-        refused: dict[str, int] = {}
+    def _seal(self, file: _UnderWay) -> SourceRead:
+        """Wait for the chunks of a file, and seal it as what it is: new, a twin of another, or its longer self."""
+        done = [part.result() for part in file.parts]
+        refused: Counter[str] = Counter()
         for part in done:
-            for reason, number in part.refused.items():
-                refused[reason] = refused.get(reason, 0) + number
+            refused.update(part.refused)
         parsed = sum(part.parsed for part in done)
         moments = [ts for part in done for ts in (part.first_ts, part.last_ts) if ts is not None]
-        digest = content.hexdigest()
-        sealed = self._folder.sealed()
-        twin = next((key for key, kept in sealed.items() if _content_of(kept) == digest and content.length), "")
-        notes = []
-        if stream.cut:
-            notes.append(f"recovered up to the cut: {stream.cut}")
+        digest, length = file.content.hexdigest(), file.content.length
+        sealed = self._sealed
+        twin = self._lengths.get(length, {}).get(digest, "")
+        twin = twin if twin in sealed else ""
+        notes = [f"recovered up to the cut: {file.stream.cut}"] if file.stream.cut else []
+        grown_from = file.content.grown_from
         if twin:
             notes.append(f"same content as {sealed[twin]['path']}: kept once")
-        elif content.grown_from in sealed and content.length > _length_of(sealed[content.grown_from]):
-            notes.append(f"continues {sealed[content.grown_from]['path']}, whose lines are counted as repeated")
-            self._folder.supersede(content.grown_from)
+        elif grown_from in sealed and length > _length_of(sealed[grown_from]):
+            notes.append(f"continues {sealed[grown_from]['path']}, whose lines are counted as repeated")
+            sealed[grown_from] = self._folder.supersede(grown_from)
         read = SourceRead(
-            source_id=name.source_id,
-            path=name.path,
-            sha256=sha256,
-            bytes=path.stat().st_size,
-            format=form.key if form else "unknown",
-            format_title=form.title if form else "unknown",
+            source_id=file.name.source_id,
+            path=file.name.path,
+            sha256=file.sha256,
+            bytes=file.path.stat().st_size,
+            format=file.form.key if file.form else "unknown",
+            format_title=file.form.title if file.form else "unknown",
             lines=sum(part.lines for part in done),
             parsed=parsed,
             rejected=sum(refused.values()),
@@ -215,13 +241,13 @@ class SourceReader:
             first_ts=min(moments, default=None),
             last_ts=max(moments, default=None),
             notes=tuple(notes),
-            rejected_by_reason=refused,
+            rejected_by_reason=dict(refused),
         )
         extra: dict[str, object] = {
-            "reading": self._reading, "content_sha256": "" if twin else digest, "content_bytes": content.length,
+            "reading": self._reading, "content_sha256": "" if twin else digest, "content_bytes": length,
             "written": 0 if twin else sum(part.written for part in done), "read_at": clock.now().isoformat(),
         }  # fmt: skip
-        self._folder.seal(read, work=work, extra=extra, keep_events=not twin)
+        sealed[read.source_id] = self._folder.seal(read, work=file.work, extra=extra, keep_events=not twin)
         return read
 
 

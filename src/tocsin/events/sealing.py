@@ -55,18 +55,25 @@ class InvestigationFolder:
         for path in self.events.glob(f"{source_id}-*.parquet"):
             path.unlink()
 
-    def supersede(self, source_id: str) -> None:
-        """Take the events of a source out because a longer copy of the file brings them all; it stays known as read."""
+    def supersede(self, source_id: str) -> dict[str, Any]:
+        """Take the events of a source out because a longer copy of the file brings them all; it stays known as read.
+
+        Returns what is kept of it.
+        """
         path = self.sources / f"{source_id}.json"
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         kept["repeated"] = kept["parsed"]
         kept["seal"]["written"] = 0
         files.write_whole(path, json.dumps(kept, sort_keys=True))
         for segment in self.events.glob(f"{source_id}-*.parquet"):
             segment.unlink()
+        return kept
 
-    def seal(self, read: SourceRead, *, work: Path, extra: dict[str, object], keep_events: bool) -> None:
-        """Move a source's finished chunks into place, then write its seal. Safe to repeat after a kill at any point."""
+    def seal(self, read: SourceRead, *, work: Path, extra: dict[str, object], keep_events: bool) -> dict[str, Any]:
+        """Move a source's finished chunks into place, then write its seal. Safe to repeat after a kill at any point.
+
+        Returns what is kept of it.
+        """
         for path in sorted(work.glob("*.parquet")):
             if keep_events:
                 path.replace(self.events / f"{read.source_id}-{path.name}")
@@ -75,10 +82,10 @@ class InvestigationFolder:
         rejected = sorted(work.glob("*.rejected.gz"))
         if rejected:
             join_files(rejected, self.sources / f"{read.source_id}.rejected.gz")
-        files.write_whole(
-            self.sources / f"{read.source_id}.json", json.dumps(asdict(read) | {"seal": extra}, sort_keys=True)
-        )
+        kept = asdict(read) | {"seal": extra}
+        files.write_whole(self.sources / f"{read.source_id}.json", json.dumps(kept, sort_keys=True))
         shutil.rmtree(work)
+        return kept
 
     def drop_orphans(self) -> None:
         """Remove segments whose source is not sealed and has no work left to finish it."""
