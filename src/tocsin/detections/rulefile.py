@@ -379,9 +379,9 @@ def _reasons(
 
 
 def _scope_hint(names: Vocabulary, block: Mapping[str, Any]) -> ScopeHint:
-    allowed = {"accounts", "proof", "owners", "network_cohort", "follow"}
+    allowed = {"accounts", "proof", "owners", "network_cohort", "follow", "in_doubt"}
     value = names.mapping(block.get("scope", {}), "tocsin", "scope", allowed=allowed)
-    for name in ("owners", "network_cohort", "follow"):
+    for name in ("owners", "network_cohort", "follow", "in_doubt"):
         if not isinstance(value.get(name, False), bool):
             raise names.refuse(f"{name} is true or false", "tocsin", "scope", name)
     proof = "status_id = 1"
@@ -395,4 +395,5 @@ def _scope_hint(names: Vocabulary, block: Mapping[str, Any]) -> ScopeHint:
         owners=value.get("owners", False),
         network_cohort=value.get("network_cohort", False),
         follow=value.get("follow", False),
+        in_doubt=value.get("in_doubt", False),
     )

@@ -57,7 +57,8 @@ class ScopeHint:
     (considered, and excluded unless a wider border takes them). ``owners``: whether the owners of objects read with
     success (``object_owner``) are victims. ``network_cohort``: whether every account with a success from the suspect's
     network is a precaution. ``follow``: whether other events of the same suspect inside the detection's window belong
-    to the intruder too (a stolen session, a phished staff account, a stolen cloud key).
+    to the intruder too (a stolen session, a phished staff account, a stolen cloud key). ``in_doubt``: whether the
+    suspect may have had a reason that no log tells, so that nothing it did is more than *likely* an intruder's.
     """
 
     accounts: AccountRole = AccountRole.NONE
@@ -65,6 +66,7 @@ class ScopeHint:
     owners: bool = False
     network_cohort: bool = False
     follow: bool = False
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

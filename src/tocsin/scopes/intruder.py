@@ -74,12 +74,14 @@ def gather(
         {
             "n": "INTEGER", "uid": "VARCHAR", "kind": "VARCHAR", "suspect_type": "VARCHAR", "suspect": "VARCHAR",
             "role": "VARCHAR", "owners": "BOOLEAN", "network_cohort": "BOOLEAN", "follow": "BOOLEAN",
+            "in_doubt": "BOOLEAN",
             "first_ts": "BIGINT", "last_ts": "BIGINT", "since_ts": "BIGINT", "followed_ts": "BIGINT",
         },
         [
             (
                 n, found.uid, found.kind.value, found.suspect_type.value, found.suspect, found.scope.accounts.value,
-                found.scope.owners, found.scope.network_cohort, found.scope.follow, found.first_ts, found.last_ts,
+                found.scope.owners, found.scope.network_cohort, found.scope.follow, found.scope.in_doubt,
+                found.first_ts, found.last_ts,
                 *_span(found, spans.get(found.uid)),
             )
             for n, found in enumerate(chosen)
@@ -234,7 +236,7 @@ def _lay_evidence(store: EventStore) -> None:
     store.temporary(
         "intruder_evidence",
         f"""
-        SELECT e.* REPLACE (e.proven AND (e.n, coalesce(e.account, e.actor_user_uid, ''))
+        SELECT e.* REPLACE (e.proven AND NOT d.in_doubt AND (e.n, coalesce(e.account, e.actor_user_uid, ''))
             NOT IN (SELECT (n, who) FROM doubtful) AS proven), 'evidence' AS origin
         FROM evidence e JOIN detected d USING (n)
         WHERE (e.proven OR d.owners OR d.role IN ('none', 'attacker'))

@@ -57,7 +57,8 @@ def _reached(store: EventStore) -> Mapping[str, Mapping[str, Any]]:
     """Count, per kind, whose and which data the intruder touched; an attacker's own data is not anybody else's."""
     rows = store.rows(
         f"""
-        SELECT data_category AS kind, count(*) FILTER (status_id = 1) AS successes,
+        SELECT data_category AS kind, count(*) FILTER (status_id = 1 AND NOT in_doubt) AS successes,
+            count(*) FILTER (status_id = 1 AND in_doubt) AS doubted,
             count(DISTINCT coalesce({OWNER}, CASE WHEN role <> 'attacker' THEN account END))
                 FILTER (status_id = 1 AND coalesce({OWNER}, account) NOT IN (SELECT account FROM staff_names))
                 AS accounts,
@@ -179,6 +180,11 @@ def _verdict(
     if found and found["successes"]:
         text = gettext_noop("{events} successful {events:event of the intruder shows|events of the intruder show} it")
         return Reach.REACHED, Reason(text, {"events": found["successes"]})
+    if found and found["doubted"]:
+        text = gettext_noop(
+            "{events} {events:read|reads} by a suspect who may have had a reason to, which no log tells"
+        )
+        return Reach.UNKNOWABLE, Reason(text, {"events": found["doubted"]})
     if found:
         text = gettext_noop("the intruder asked for it; the log does not say with what outcome")
         return Reach.UNKNOWABLE, Reason(text)

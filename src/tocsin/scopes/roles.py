@@ -34,6 +34,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "victim": gettext_noop("acted upon by the intruder: {rule}"),
         "opened": gettext_noop("its data was opened by the intruder: {rule}"),
         "altered": gettext_noop("its data was changed by the intruder: {rule}"),
+        "doubted": gettext_noop("its data was opened or changed by somebody who may have had a reason to: {rule}"),
         "listed": gettext_noop("listed by the intruder without being opened: {rule}"),
         "asked": gettext_noop("asked for by the intruder; the log does not say with what outcome: {rule}"),
         "touched": gettext_noop("touched by the intruder without proven use: {rule}"),
@@ -85,14 +86,16 @@ WHERE role <> 'none' AND account IS NOT NULL AND NOT {STAFF}
 GROUP BY account, n, role HAVING bool_or(proven) OR (role <> 'attacker' AND bool_or(status_id = 1))
 """
 
-# Whose data was touched: opened (or changed) with success is proof; listed, or an unknown outcome, is not.
+# Whose data was touched: opened (or changed) with success is proof; listed, an unknown outcome, or a suspect who may
+# have had a reason, is not.
 _OWNED = f"""
 SELECT {OWNER} AS account,
-    CASE WHEN bool_or(status_id = 1 AND operation IN ('read', 'copied')) THEN 'opened'
+    CASE WHEN bool_or(in_doubt AND status_id = 1 AND operation <> 'listed') THEN 'doubted'
+        WHEN bool_or(status_id = 1 AND operation IN ('read', 'copied')) THEN 'opened'
         WHEN bool_or(status_id = 1 AND operation <> 'listed') THEN 'altered'
         WHEN bool_or(status_id = 1) THEN 'listed' ELSE 'asked' END AS code, n,
     1 AS role_rank,
-    CASE WHEN bool_or(status_id = 1 AND operation <> 'listed') THEN 3 ELSE 2 END AS certainty_rank,
+    CASE WHEN bool_or(NOT in_doubt AND status_id = 1 AND operation <> 'listed') THEN 3 ELSE 2 END AS certainty_rank,
     bool_or(status_id = 1 AND data_category IN ('password', 'credentials')) AS sign_in,
     min(ts) AS first_ts, max(ts) AS last_ts,
     list_sort(list(DISTINCT data_category) FILTER (status_id = 1 AND operation <> 'listed'

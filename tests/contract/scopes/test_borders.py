@@ -226,6 +226,41 @@ def test_an_internal_intruder_who_read_one_record_yields_exactly_that_one(logs: 
     assert [(row.object, row.operation, row.by) for row in draft.objects] == [("cust1", "read", "maja")]
 
 
+def eager(logs: Logs, *, in_doubt: bool) -> None:
+    """A colleague at the usual desk opens two records and finds a third in a list."""
+    for owner in ("cust1", "cust2"):
+        logs.staff_read(ATTACK, "maja", owner, **OFFICE)
+    logs.staff_read(ATTACK, "maja", "cust3", api_operation="search_customers", **OFFICE)
+    logs.detect(
+        Kind.INTERNAL_ACCESS, SuspectType.PRINCIPAL, "maja", where="actor_user_uid = 'maja'", owners=True,
+        in_doubt=in_doubt,
+    )  # fmt: skip
+
+
+def test_what_a_suspect_read_who_may_have_had_a_reason_is_only_likely(logs: Logs) -> None:
+    eager(logs, in_doubt=True)
+    draft = logs.draft()
+    assert certainties(draft) == {"cust1": "likely", "cust2": "likely", "cust3": "likely"}
+    assert {line.data_kind: line.reach.value for line in draft.data}["profile"] == "unknowable"
+    assert draft.principals == ("maja",)
+
+
+def test_what_a_suspect_read_who_can_have_had_no_reason_is_confirmed(logs: Logs) -> None:
+    eager(logs, in_doubt=False)
+    draft = logs.draft()
+    assert certainties(draft) == {"cust1": "confirmed", "cust2": "confirmed", "cust3": "likely"}
+    assert {line.data_kind: line.reach.value for line in draft.data}["profile"] == "reached"
+
+
+def test_an_account_used_by_a_suspect_in_doubt_is_only_likely(logs: Logs) -> None:
+    logs.login(ATTACK, "eve", **OFFENDER)
+    logs.detect(
+        Kind.API_ABUSE, SuspectType.ADDRESS, "203.0.113.66", where="src_endpoint_ip = '203.0.113.66'",
+        accounts=AccountRole.INSTRUMENT, in_doubt=True,
+    )  # fmt: skip
+    assert certainties(logs.draft()) == {"eve": "likely"}
+
+
 def test_a_record_listed_but_not_opened_is_likely(logs: Logs) -> None:
     insider(logs)
     logs.staff_read(ATTACK, "maja", "cust2", api_operation="search_customers", **OFFENDER)

@@ -52,7 +52,9 @@ _IS_TOO_MANY = f"{_found(_TOO_MANY, 2)} IS NOT NULL"
 # Other programs (mail, VPN, web panels) tell the same in words of their own.
 _OWN_WORDS = f"({_PROGRAM} NOT IN {one_of(_KNOWN)} AND {sign_ins.address(_SAID)} IS NOT NULL)"
 _TELLS_FAILURE = f"({_OWN_WORDS} AND {sign_ins.failed(_SAID)})"
-_FAILURE = f"({_VERDICT} = 'Failed' OR {_IS_TOO_MANY} OR {_PAM_FAILURE} OR {_found(_SU)} = 'FAILED' OR {_TELLS_FAILURE})"
+_FAILURE = (
+    f"({_VERDICT} = 'Failed' OR {_IS_TOO_MANY} OR {_PAM_FAILURE} OR {_found(_SU)} = 'FAILED' OR {_TELLS_FAILURE})"
+)
 _SUCCESS = (
     f"({_VERDICT} = 'Accepted' OR {_found(_SU)} = 'Successful' "
     f"OR ({_OWN_WORDS} AND {sign_ins.succeeded(_SAID)} AND NOT {sign_ins.failed(_SAID)}))"
