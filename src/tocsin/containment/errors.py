@@ -11,6 +11,22 @@ class PolicyNotUnderstood(TocsinError):
     """A policy file says something that cannot be expressed, with its line."""
 
 
+class AccountsLeftOut(TocsinError):
+    """Accounts of the scope fall under no rule of a policy, so nobody said what becomes of them."""
+
+
+class NothingToContain(TocsinError):
+    """A plan would measure nobody and release nobody."""
+
+
+class NotInPlan(TocsinError):
+    """An account is not among those a plan measures."""
+
+
+class ScopeMovedOn(TocsinError):
+    """The scope, or another plan of the incident, changed while this was being worked out."""
+
+
 class ScopeNotFrozen(TocsinError):
     """A plan is drawn on a frozen revision only."""
 
@@ -45,3 +61,19 @@ class ListNotUnderstood(TocsinError):
 
 class SystemTaken(TocsinError):
     """A system of this name is connected already."""
+
+
+class ListUnreadable(TocsinError):
+    """A file is not a list for the gate, or not a whole one."""
+
+
+class ListNotWritten(TocsinError):
+    """The gate's list could not be built or written; the one before is untouched."""
+
+
+class EpochTooLow(TocsinError):
+    """A list with this epoch, or a later one, was made already: gates would refuse it."""
+
+
+class NothingPublished(TocsinError):
+    """No list was published yet."""

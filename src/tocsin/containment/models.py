@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from tocsin.containment.states import PlanState, StepState, WaveState
+from tocsin.containment.states import AppealState, PlanState, StepState, WaveState
 from tocsin.incidents.models import Incident
 from tocsin.kernel.ids import new_id
 from tocsin.scopes.models import ScopeRevision
@@ -32,6 +32,7 @@ class ContainmentPlan(models.Model):
     emergency_reason = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)
     paused_reason = models.TextField(blank=True)
+    watched_since_at = models.DateTimeField(null=True)  # stop rules count from here: started, or resumed by a person
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -151,6 +152,53 @@ class ContainmentProgress(models.Model):
         indexes = [
             # gate_list.changes_due: what happened since the last change was published
             models.Index(fields=["plan", "state", "state_at"], name="containment_progress_recent")
+        ]
+
+
+class ContainmentAppeal(models.Model):
+    """Somebody objects to being contained; a person decides."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    plan = models.ForeignKey(ContainmentPlan, on_delete=models.PROTECT, related_name="+")
+    account = models.TextField()
+    text = models.TextField()
+    state = models.TextField()
+    made_at = models.DateTimeField()
+    by = models.TextField()
+    decided_at = models.DateTimeField(null=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=list(AppealState)), name="containment_appeal_state_known"
+            ),
+            models.UniqueConstraint(
+                fields=["plan", "account"],
+                name="containment_one_waiting_appeal",
+                condition=models.Q(state=AppealState.WAITING),
+            ),
+        ]
+        indexes = [
+            # stop_rules.counted: complaints since a moment
+            models.Index(fields=["plan", "made_at"], name="containment_appeal_made")
+        ]
+
+
+class ContainmentMinute(models.Model):
+    """What the accounts contained by a plan did in one minute of the logs; told again, it replaces itself."""
+
+    id = models.BigAutoField(primary_key=True)
+    plan = models.ForeignKey(ContainmentPlan, on_delete=models.PROTECT, related_name="+")
+    source = models.TextField()
+    at = models.DateTimeField()  # the beginning of the minute
+    sign_ins = models.BigIntegerField()
+    failures = models.BigIntegerField()
+    resets = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "source", "at"], name="containment_minute_once"),
         ]
 
 

@@ -37,7 +37,8 @@ def row(number: int, *, locked: bool = False) -> Any:
     stored = found.filter(number=number).first()
     if stored is None:
         raise NoSuchPlan(
-            _("There is no plan {number}.").format(number=number), mend=_("`tocsin contain show` lists those there are.")
+            _("There is no plan {number}.").format(number=number),
+            mend=_("`tocsin contain show` lists those there are."),
         )
     return stored
 

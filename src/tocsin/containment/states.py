@@ -15,6 +15,14 @@ class PlanState(StrEnum):
     SUPERSEDED = "superseded"  # drawn again before it started
 
 
+class AppealState(StrEnum):
+    """Where somebody's appeal is."""
+
+    WAITING = "waiting"  # the account stays contained
+    UPHELD = "upheld"  # let out
+    REJECTED = "rejected"
+
+
 class WaveState(StrEnum):
     """Where a wave of a plan is."""
 
@@ -46,9 +54,14 @@ PLAN_MOVES: dict[PlanState, frozenset[PlanState]] = {
     _P.APPROVED: frozenset({_P.RUNNING, _P.SUPERSEDED}),
     _P.RUNNING: frozenset({_P.PAUSED, _P.CLOSED, _P.UNDONE}),
     _P.PAUSED: frozenset({_P.RUNNING, _P.CLOSED, _P.UNDONE}),
-    _P.CLOSED: frozenset(),
+    _P.CLOSED: frozenset({_P.UNDONE}),  # what outlives it can be lifted: suspensions, rules for everyone
     _P.UNDONE: frozenset(),
     _P.SUPERSEDED: frozenset(),
+}
+APPEAL_MOVES: dict[AppealState, frozenset[AppealState]] = {
+    AppealState.WAITING: frozenset({AppealState.UPHELD, AppealState.REJECTED}),
+    AppealState.UPHELD: frozenset(),
+    AppealState.REJECTED: frozenset(),
 }
 WAVE_MOVES: dict[WaveState, frozenset[WaveState]] = {
     WaveState.WAITING: frozenset({WaveState.BEGUN}),

@@ -1,0 +1,145 @@
+"""Which rule of a policy an account falls under, as SQL over the column file of a scope: set by set, never row by row.
+
+The tables it leaves in a store are ``listed_<n>`` (one per named list: ``account``) and, for a follow-up, ``held``
+(``account``, ``mask``: the measures earlier plans of the incident hold it under, one bit each).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tocsin.containment.errors import PolicyNotUnderstood
+from tocsin.containment.policy import Condition, NamedList, Policy
+from tocsin.containment.values import Measure
+from tocsin.events.queries import EventStore, quoted
+from tocsin.kernel.language import gettext as _
+from tocsin.scopes import queries as scopes
+
+NO_RULE = -1
+UNKNOWN_PLATFORM = "unknown"
+PLATFORMS_MAX = 40  # of a scope; attackers write the logs, and a plan's counts are by platform
+OTHER_PLATFORM = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUnder:
+    """The column file of an earlier plan, and each of its combinations as a mask over ``bits``."""
+
+    file: Path
+    masks: tuple[int, ...]
+
+
+def load_lists(store: EventStore, *, policy: Policy, files: Mapping[str, Path]) -> dict[str, int]:
+    """Make one table a list and return how many accounts each names; ``files`` are where pinned lists are."""
+    sizes = {}
+    for n, each in enumerate(policy.lists):
+        if each.file is None:
+            store.load(f"listed_{n}", {"account": "VARCHAR"}, [(name,) for name in sorted(set(each.accounts))])
+        else:
+            csv = quoted(str(files[each.name].resolve()))
+            store.temporary(
+                f"listed_{n}",
+                f"SELECT DISTINCT account FROM read_csv({csv}, header = true, all_varchar = true, delim = ',', "
+                "quote = '\"', escape = '\"', nullstr = '') WHERE account IS NOT NULL",
+            )
+        sizes[each.name] = store.count(f"SELECT 1 FROM listed_{n}")
+        _refuse_empty(each, accounts=sizes[each.name])
+    return sizes
+
+
+def _refuse_empty(each: NamedList, *, accounts: int) -> None:
+    if not accounts:
+        raise PolicyNotUnderstood(
+            _("The list {name} names no account.").format(name=each.name), where=each.where,
+            mend=_("Name the accounts, or take the list out."),
+        )  # fmt: skip
+
+
+def load_held(store: EventStore, *, earlier: Sequence[HeldUnder]) -> None:
+    """Make the table ``held`` from earlier plans; without any it is empty."""
+    arms = ["SELECT NULL::VARCHAR AS account, 0::BIGINT AS mask WHERE false"]
+    for each in earlier:
+        masks = "[" + ", ".join(str(mask) for mask in each.masks) + "]::BIGINT[]"
+        arms.append(
+            f"SELECT account, ({masks})[combination + 1] AS mask FROM read_parquet({quoted(str(each.file.resolve()))}) "
+            "WHERE wave >= 1"
+        )
+    store.temporary("held", f"SELECT account, bit_or(mask) AS mask FROM ({' UNION ALL '.join(arms)}) GROUP BY account")
+
+
+def platforms_kept(store: EventStore, *, file: Path) -> list[str]:
+    """Return the platforms that are counted by name: the ones most accounts are on."""
+    found = store.column(
+        f"SELECT lower(platform) AS name FROM read_parquet({quoted(str(file.resolve()))}) "
+        f"WHERE platform IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {PLATFORMS_MAX}"
+    )
+    return [str(name) for name in found]
+
+
+def classified(policy: Policy, *, file: Path, platforms: Sequence[str], follows: bool) -> str:
+    """Return SQL: every account of the scope with ``rule`` and ``exempted`` (-1: none) and ``mask``, in file order."""
+    rules = " ".join(f"WHEN {condition_sql(rule.when, policy)} THEN {n}" for n, rule in enumerate(policy.rules))
+    names = [each.name for each in policy.lists]
+    exempted = " ".join(
+        f"WHEN account IN (SELECT account FROM listed_{names.index(each.list)}) THEN {n}"
+        for n, each in enumerate(policy.exemptions)
+    )
+    known = ", ".join(quoted(name) for name in platforms) or "NULL"
+    mask = "coalesce(held.mask, 0)" if follows else "0::BIGINT"
+    joined = "LEFT JOIN held USING (account)" if follows else ""
+    return f"""
+        SELECT account, role, certainty, platform, client_version, {mask} AS mask,
+            CASE {rules} ELSE {NO_RULE} END AS rule, {f"CASE {exempted} ELSE -1 END" if exempted else "-1"} AS exempted
+        FROM (
+            SELECT account, role, certainty, data, client_version, CASE WHEN platform IS NULL THEN NULL
+                WHEN lower(platform) IN ({known}) THEN lower(platform) ELSE '{OTHER_PLATFORM}' END AS platform
+            FROM read_parquet({quoted(str(file.resolve()))})
+        ) s {joined}
+    """
+
+
+def condition_sql(when: Condition, policy: Policy) -> str:
+    """Return SQL for a condition over role, certainty, data (joined by ``;``), platform, client_version, account."""
+    names = [each.name for each in policy.lists]
+    parts = [
+        _among("role", when.roles),
+        _among("certainty", when.certainties),
+        _among(f"coalesce(platform, '{UNKNOWN_PLATFORM}')", when.platforms),
+        f"list_has_any(string_split(coalesce(data, ''), ';'), {_texts(when.data)})" if when.data else "",
+        _version("<", when.version_below),
+        _version("<=", when.version_upto),
+        " OR ".join(f"account IN (SELECT account FROM listed_{names.index(name)})" for name in when.lists),
+    ]
+    return " AND ".join(f"({part})" for part in parts if part) or "true"
+
+
+def _among(column: str, words: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(quoted(word) for word in words)})" if words else ""
+
+
+def _texts(words: Sequence[str]) -> str:
+    return "[" + ", ".join(quoted(word) for word in words) + "]"
+
+
+def _version(operator: str, version: str) -> str:
+    # A version nobody can read is inside: the account cannot be ruled out.
+    if not version:
+        return ""
+    return f"coalesce({scopes.version_sql('client_version')} {operator} {scopes.version_key(version)}, true)"
+
+
+def numbered_measures(combinations: Sequence[Mapping[str, object]], *, bits: dict[Measure, int]) -> tuple[int, ...]:
+    """Return each combination of a plan as a mask, adding measures that are new to ``bits``."""
+    return tuple(mask_of(measures_in(each), bits=bits) for each in combinations)
+
+
+def measures_in(combination: Mapping[str, object]) -> tuple[Measure, ...]:
+    """Return the measures of a combination as a plan keeps it."""
+    listed = combination["measures"]
+    assert isinstance(listed, list)
+    return tuple(Measure(**each) for each in listed)
+
+
+def mask_of(measures: Sequence[Measure], *, bits: dict[Measure, int]) -> int:
+    """Return measures as a mask, one bit each."""
+    return sum(1 << bits.setdefault(measure, len(bits)) for measure in dict.fromkeys(measures))
