@@ -1,0 +1,118 @@
+"""A private server for the whole session, and for each test a database of its own, copied from one that is migrated."""
+
+import hashlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tocsin.events.queries import EventStore
+from tocsin.kernel import home
+from tocsin.kernel.loading import lazily
+from tocsin.project import database, database_place, database_server, settings
+from tocsin.project.database_place import Place
+
+models = lazily("tocsin.containment.models")
+incident_models = lazily("tocsin.incidents.models")
+scope_models = lazily("tocsin.scopes.models")
+_numbers = itertools.count()
+
+
+@contextmanager
+def home_named(folder: Path) -> Iterator[None]:
+    before = os.environ.get("TOCSIN_HOME")
+    os.environ["TOCSIN_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TOCSIN_HOME"]
+        else:
+            os.environ["TOCSIN_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Run one server for the session, with the migrated database ``tocsin`` to copy from."""
+    with home_named(tmp_path_factory.mktemp("server")):
+        place = database_place.find()
+        with database_server.running(place):
+            with database.opened():
+                pass
+            yield place
+    shutil.rmtree(place.base)
+
+
+@pytest.fixture
+def url(server: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Name a fresh, migrated database in ``TOCSIN_DATABASE_URL``."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {name} TEMPLATE tocsin")
+        address = f"postgresql://tocsin@/{name}?host={server.socket_folder}"
+        monkeypatch.setenv("TOCSIN_DATABASE_URL", address)
+        yield address
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def rows(url: str) -> Iterator[None]:
+    """Open a fresh database for the length of the test, without numbering or witnessing anything at its end."""
+    settings.use_database(settings.parameters_of_url(url))
+    yield
+    settings.connections.close_all()
+
+
+class Plans:
+    """Makes running plans from combinations and accounts."""
+
+    def __init__(self) -> None:
+        self.numbers = iter(range(1, 99))
+
+    def __call__(
+        self, combinations: list[dict[str, Any]], accounts: dict[str, int], *, since: datetime = datetime(2026, 3, 2, 12, tzinfo=UTC), waves: int = 1,
+        steps_made: bool = True, platform: str = "android",
+    ) -> Any:  # fmt: skip
+        number = next(self.numbers)
+        sha256 = self.file(accounts, platform=platform)
+        incident = incident_models.Incident.objects.create(
+            number=number, title="x", severity="high", state="open", declared_at=since
+        )
+        revision = scope_models.ScopeRevision.objects.create(
+            incident=incident, number=1, state="frozen", accounts_sha256=sha256, accounts=len(accounts), rows_root="",
+            counts={}, sources=[], opened_at=since, by="x", assurance="signed", frozen_at=since, digest="d",
+        )  # fmt: skip
+        plan = models.ContainmentPlan.objects.create(
+            number=number, incident=incident, revision=revision, policy_name="p", policy={}, state="running",
+            since_at=since, accounts=len(accounts), measures_sha256=sha256, combinations=combinations, dry_run={},
+            digest="d", drawn_at=since, by="x", assurance="signed", started_at=since,
+        )  # fmt: skip
+        models.ContainmentWave.objects.create(
+            plan=plan, number=1, share=1.0, accounts=len(accounts), state="begun", begun_at=since,
+            steps_made_at=since if steps_made else None,
+        )  # fmt: skip
+        return plan
+
+    @staticmethod
+    def file(accounts: dict[str, int], *, platform: str) -> str:
+        folder = home.data_home() / "evidence"
+        columns = {"account": "VARCHAR", "platform": "VARCHAR", "combination": "INTEGER", "wave": "SMALLINT"}
+        with EventStore([], scratch=folder) as store:
+            store.load("rows", columns, [(account, platform, number, 1) for account, number in accounts.items()])
+            aside = folder / f"aside-{os.getpid()}"
+            store.copy_parquet("SELECT *, NULL::VARCHAR AS exempt FROM rows ORDER BY account", aside)
+        sha256 = hashlib.sha256(aside.read_bytes()).hexdigest()
+        aside.rename(folder / sha256)
+        return sha256
+
+
+@pytest.fixture
+def plans(rows: None) -> Plans:
+    return Plans()
