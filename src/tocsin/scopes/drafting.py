@@ -293,16 +293,19 @@ def _platforms(store: EventStore) -> dict[str, dict[str, int]]:
 
 
 def _principals(store: EventStore) -> tuple[str, ...]:
-    """Return the staff, service and cloud identities the intruder used with success; leaves them in ``principals``."""
+    """Return the staff, service and cloud identities the intruder used with success; leaves them in ``principals``.
+
+    A suspect who may have had a reason is not said to be the intruder.
+    """
     store.temporary(
         "principals",
         f"""
         SELECT name AS principal, min(first_ts) AS first_ts, max(last_ts) AS last_ts FROM (
             SELECT coalesce(actor_user_uid, actor_user_name, account) AS name, ts AS first_ts, ts AS last_ts
-            FROM intruder_events WHERE {roles.STAFF} AND status_id = 1
+            FROM intruder_events JOIN detected USING (n) WHERE {roles.STAFF} AND status_id = 1 AND NOT in_doubt
             UNION ALL
             SELECT suspect, first_ts, last_ts FROM detected ANTI JOIN mistaken USING (n)
-            WHERE suspect_type = 'principal'
+            WHERE suspect_type = 'principal' AND NOT in_doubt
         ) used WHERE name IS NOT NULL GROUP BY 1
         """,
     )
