@@ -51,6 +51,7 @@ class Request:
     body: bytes
     headers: Mapping[str, str]
     pace: str
+    has_turn: bool = False  # it has waited for its turn already
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Line:
         self.wire = wire
         self.replies = 0
         self.signing_in = asyncio.Lock()
+        self.shared: dict[str, Any] = {}  # what the workers of this batch have in common
         self._session, self._authorise = session, authorise
 
     async def read(
@@ -135,10 +137,27 @@ class Line:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         pace: str = "read",
+        has_turn: bool = False,
     ) -> Reply:
         """Ask for something; Later when no answer came, since asking changes nothing."""
+        return await self.ask("GET", path, params=params, headers=headers, pace=pace, has_turn=has_turn)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        pace: str = "read",
+        has_turn: bool = False,
+    ) -> Reply:
+        """Ask as ``read`` does, with another method: a question that is posted."""
         try:
-            return await self._call("GET", path, pace=pace, params=params, headers=headers)
+            return await self._call(
+                method, path, pace=pace, params=params, body=body, headers=headers, has_turn=has_turn
+            )
         except NoAnswer as lost:
             raise Later(str(lost), seconds=AGAIN_SECONDS) from lost
 
@@ -169,13 +188,16 @@ class Line:
         params: Mapping[str, str] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        has_turn: bool = False,
     ) -> Reply:
         url = URL(path if path.startswith("http") else self.wire.base + path, encoded=True)
         if params:
             url = url.extend_query(params)
         content = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
         kind = {"Content-Type": "application/json"} if body is not None else {}
-        request = Request(method, url, content, {"Accept": "application/json", **kind, **(headers or {})}, pace)
+        request = Request(
+            method, url, content, {"Accept": "application/json", **kind, **(headers or {})}, pace, has_turn
+        )
         return await self.send(request)
 
     async def send(self, request: Request) -> Reply:
@@ -192,7 +214,8 @@ class Line:
         raise NotReached(_("it does not accept our credentials"))
 
     async def _send(self, request: Request) -> Reply:
-        await self.turn(request.pace)
+        if not request.has_turn:
+            await self.turn(request.pace)
         reply = await self._exchange(request)
         self.replies += 1
         return self.judged(reply, pace=request.pace)

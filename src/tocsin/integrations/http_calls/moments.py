@@ -1,6 +1,10 @@
 """Times as other systems write them."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+# Events of transactions that ended late appear behind newer ones; facts carry a reference and count once.
+OVERLAP = timedelta(minutes=2)
 
 
 def from_iso(text: object) -> datetime | None:
@@ -17,3 +21,12 @@ def from_iso(text: object) -> datetime | None:
 def to_iso(moment: datetime) -> str:
     """Return ``2014-03-14T09:12:00.000Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def onward(cursor: str, moments: Iterable[datetime | None]) -> str:
+    """Return the cursor after events at ``moments``: a little before the last of them, and never back."""
+    latest = max((moment for moment in moments if moment is not None), default=None)
+    begun_at = from_iso(cursor)
+    if latest is None or (begun_at is not None and latest - OVERLAP <= begun_at):
+        return cursor
+    return to_iso(latest - OVERLAP)

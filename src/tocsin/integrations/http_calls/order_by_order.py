@@ -13,7 +13,18 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from tocsin.containment.errors import SystemUnreachable
-from tocsin.containment.ports import Abilities, Answer, Foreseen, Holding, Limits, Order, Outcome, ReadBack
+from tocsin.containment.ports import (
+    Abilities,
+    Answer,
+    Foreseen,
+    Holding,
+    Limits,
+    Order,
+    Outcome,
+    ReadBack,
+    Remark,
+    Standing,
+)
 from tocsin.containment.values import DoneFact, MeasureKind
 from tocsin.integrations.http_calls.background import awaited, streamed
 from tocsin.integrations.http_calls.calls import (
@@ -44,6 +55,7 @@ class OrderByOrder(ABC):
     """A connected system asked account by account, ``wire.in_flight`` accounts at once."""
 
     at_once = 200
+    workers: int | None = None  # accounts under way at once; as many as connections where a system does not say
     calls_per_order = 1  # that are counted as writing; reading back is counted apart
 
     def __init__(self, name: str, *, wire: Wire, authorise: Authorise | None) -> None:
@@ -118,6 +130,22 @@ class OrderByOrder(ABC):
         except (NotReached, NoAnswer, NotAllowed, Later) as error:
             raise self.unreachable(error) from error
 
+    async def examine(self, line: Line) -> Sequence[Remark]:
+        """Look whether rights suffice, changing nothing."""
+        return ()
+
+    def check(self) -> Sequence[Remark]:
+        """Return what was found about credentials and rights; SystemUnreachable when it does not answer."""
+
+        async def ask() -> Sequence[Remark]:
+            async with self.opened() as line:
+                return await self.examine(line)
+
+        try:
+            return awaited(ask)
+        except (NotReached, NoAnswer, NotAllowed, Later) as error:
+            raise self.unreachable(error) from error
+
     def opened(self) -> AbstractAsyncContextManager[Line]:
         """Open the connections of one batch."""
         return opened(self._wire, authorise=self._authorise)
@@ -153,7 +181,9 @@ class OrderByOrder(ABC):
                             cut.append((order, error))
 
             async with self.opened() as line:
-                await asyncio.gather(*(worker(line) for _each in range(min(self._wire.in_flight, len(queue)))))
+                await asyncio.gather(
+                    *(worker(line) for _each in range(min(self.workers or self._wire.in_flight, len(queue))))
+                )
                 if cut and len(cut) == len(orders):
                     raise self.unreachable(cut[0][1])
                 for order, error in cut:
@@ -205,6 +235,15 @@ class Settling:
         """Say whether the order was taken so recently that the system need not show it yet."""
         done_at = self._done_at.get(order.key)
         return done_at is not None and clock.now() < done_at + self._lasts
+
+
+def remark(is_right: bool, text: str, *, mend: str, else_warning: bool = False) -> Remark:  # noqa: FBT001
+    """Return one thing that was checked; where it is not right, what mends it."""
+    if is_right:
+        return Remark(Standing.OK, text)
+    return Remark(
+        Standing.WARNING if else_warning else Standing.FAULT, _("not so: {text}").format(text=text), mend=mend
+    )
 
 
 def refused(order: Order, reason: str) -> Outcome:

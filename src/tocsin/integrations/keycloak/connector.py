@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from tocsin.containment.ports import Abilities, Holding, Order, Outcome, ReadBack
+from tocsin.containment.ports import Abilities, Holding, Order, Outcome, ReadBack, Remark
 from tocsin.containment.values import DoneBy, DoneFact, DoneKind, MeasureKind
 from tocsin.integrations.http_calls.calls import Line, NoAnswer, NotReached, Reply, Wire, wire_of
+from tocsin.integrations.http_calls.moments import from_iso, onward
 from tocsin.integrations.http_calls.order_by_order import (
     NotAllowed,
     OrderByOrder,
@@ -21,6 +22,7 @@ from tocsin.integrations.http_calls.order_by_order import (
     in_its_words,
     refused,
     refused_by,
+    remark,
     shown,
     taken,
 )
@@ -45,7 +47,6 @@ SECRETS: Mapping[str, str] = {"client_secret": gettext_noop("secret of the clien
 UPDATE_PASSWORD = "UPDATE_PASSWORD"
 ACCESS_TOKEN_SECONDS_DEFAULT = 300.0  # of a new realm
 EVENTS_PAGE = 200
-_OVERLAP = timedelta(seconds=60)  # events of transactions that ended late; facts carry a reference and count once
 _SESSION_KINDS = frozenset({MeasureKind.REVOKE_SESSIONS, MeasureKind.REAUTHENTICATE})
 _KINDS = frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}) | _SESSION_KINDS
 
@@ -157,23 +158,43 @@ class Keycloak(OrderByOrder):
     async def facts_since(self, line: Line, cursor: str) -> tuple[Sequence[DoneFact], str]:
         """Return passwords changed (and sign-ins, where asked for) from the realm's stored events.
 
-        The cursor is epoch milliseconds. Only what people did themselves is an event; what staff did is found by reading
+        The cursor is an ISO 8601 time. Only what people did themselves is an event; what staff did is found by reading
         back.
         """
-        until = clock.now()
         types = [UPDATE_PASSWORD, "UPDATE_CREDENTIAL", *(["LOGIN"] if self._asks_sign_ins else [])]
-        query = f"type={'&type='.join(types)}&dateTo={clock.to_ms(until)}"
-        query += f"&dateFrom={int(cursor)}" if cursor else ""
+        query = f"type={'&type='.join(types)}&dateTo={clock.to_ms(clock.now())}"
+        begun_at = from_iso(cursor)
+        query += f"&dateFrom={clock.to_ms(begun_at)}" if begun_at else ""
         facts: list[DoneFact] = []
+        moments: list[datetime | None] = []
         first = 0
         while True:
-            reply = await line.read(f"/events?{query}&first={first}&max={EVENTS_PAGE}")
-            page = self._events(reply)
+            page = self._events(await line.read(f"/events?{query}&first={first}&max={EVENTS_PAGE}"))
             facts += [fact for event in page if (fact := await self._fact(line, event)) is not None]
+            moments += [clock.from_ms(int(event.get("time") or 0)) for event in page]
             if len(page) < EVENTS_PAGE:
                 break
             first += EVENTS_PAGE
-        return sorted(facts, key=lambda fact: fact.done_at), str(clock.to_ms(until - _OVERLAP))
+        return sorted(facts, key=lambda fact: fact.done_at), onward(cursor, moments)
+
+    async def examine(self, line: Line) -> Sequence[Remark]:
+        """Look whether accounts, events and the realm can be seen."""
+        nobody = await line.read("/users/00000000-0000-0000-0000-000000000000")
+        events = await line.read("/events?max=1")
+        realm = await line.read("")
+        sees_life = self._token_seconds is not None or (realm.is_success and "accessTokenLifespan" in realm.told())
+        return (
+            remark(nobody.status == 404, _("accounts can be read"), mend=_("Give the client the role manage-users.")),
+            remark(
+                events.is_success, _("events can be read"), mend=_("Give the client view-events."), else_warning=True
+            ),
+            remark(
+                sees_life,
+                _("the life of access tokens is known"),
+                mend=_("Give the client view-realm, or set access_token_seconds; 5 minutes are taken."),
+                else_warning=True,
+            ),
+        )
 
     def _events(self, reply: Reply) -> list[dict[str, Any]]:
         if not reply.is_success:

@@ -42,7 +42,7 @@ class Fake:
         """Return the vendor's own 429."""
         return web.Response(status=429, headers=trouble.headers)
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, request: web.Request) -> dict[str, str]:
         """Return headers that every answer carries."""
         return {}
 
@@ -77,13 +77,20 @@ class Fake:
     # How it is served.
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve, on the port it had before if it had one."""
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
         assert ready.wait(20)
-        return self
 
-    def __exit__(self, *_raised: object) -> None:
+    def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)
 
@@ -96,7 +103,7 @@ class Fake:
         application.add_routes(self.routes())
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = runner.addresses[0][1]
         ready.set()
@@ -126,7 +133,7 @@ class Fake:
                     response = raised
             if kind == "lost_after":
                 request.transport.abort()
-            for name, value in self.headers().items():
+            for name, value in self.headers(request).items():
                 response.headers.setdefault(name, value)
             return response
 
