@@ -12,7 +12,7 @@ import orjson
 
 from tocsin.events.values import Shape
 
-CHUNK_BYTES = 32 * 1024 * 1024
+CHUNK_BYTES = 16 * 1024 * 1024
 LINE_BYTES_MAX = 16 * 1024 * 1024
 KEPT_OF_A_LONG_LINE = 4096
 DOCUMENT_BYTES_MAX = 2 * 1024**3

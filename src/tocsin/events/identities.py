@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from tocsin.events import memory
 from tocsin.events.sealing import InvestigationFolder
 from tocsin.events.store import quoted
 from tocsin.events.values import COLUMNS
@@ -37,7 +38,7 @@ def settle(folder: InvestigationFolder, *, accounts: Path | None) -> tuple[Unjoi
         return Unjoined(0, 0, 0, 0), {}
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"SET temp_directory = {quoted(str(folder.partial / 'spill'))}")
+        connection.execute(memory.limits_sql(spill=folder.partial / "spill"))
         listed = ", ".join(quoted(str(path)) for path in files)
         connection.execute(f"CREATE VIEW segments AS SELECT * FROM read_parquet([{listed}], filename = true)")
         _learn_aliases(connection, accounts=accounts)

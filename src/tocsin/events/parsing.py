@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from tocsin.events import dialect
+from tocsin.events import dialect, memory
 from tocsin.events.cutting import LINE_BYTES_MAX, Chunk
 from tocsin.events.enrichment import Enrichment
 from tocsin.events.ports import Format
@@ -37,13 +37,16 @@ class ChunkRead:
 class Parser:
     """Reads chunks, of one source after another. Not for two threads at once: each has its own."""
 
-    def __init__(self, *, options: dialect.ReadingOptions, enrichment: Enrichment) -> None:
+    def __init__(
+        self, *, options: dialect.ReadingOptions, enrichment: Enrichment, spill: Path | None = None, shares: int = 1
+    ) -> None:
         self._options, self._enrichment = options, enrichment
         self._form: Format | None = None
         self._source = SourceName("", "", 0)
         self._connection = duckdb.connect(":memory:")
         run = self._connection.execute
         run("SET threads = 1")
+        run(memory.limits_sql(spill=spill, shares=shares))
         run("SET enable_progress_bar = false")
         run(dialect.macros(options))
         self._enrichment.attach(self._connection)
@@ -75,13 +78,14 @@ class Parser:
 
     def _load_lines(self, path: Path, *, chunk: Chunk) -> None:
         run = self._connection.execute
+        longest = min(LINE_BYTES_MAX * 5 // 4, len(chunk.data)) + 1
         run(
             f"""
             CREATE OR REPLACE TEMP TABLE lines AS
             SELECT row_number() OVER () + {chunk.first_line - 1} AS n, line FROM read_csv({quoted(str(path))},
                 columns = {{'line': 'VARCHAR'}}, delim = '\x01', quote = '', escape = '', header = false,
                 auto_detect = false, new_line = '\\n', comment = '', strict_mode = false, nullstr = '\x03',
-                max_line_size = {LINE_BYTES_MAX * 5 // 4}, buffer_size = {LINE_BYTES_MAX * 5})
+                max_line_size = {longest}, buffer_size = {longest * 2})
             """
         )
         (counted,) = run("SELECT count(*) FROM lines").fetchall()[0]

@@ -120,7 +120,10 @@ class SourceReader:
         self._under_way: deque[_UnderWay] = deque()
         self._idle: SimpleQueue[Parser] = SimpleQueue()
         self._pool = ThreadPoolExecutor(threads)
-        made = self._pool.map(lambda _number: Parser(options=options, enrichment=enrichment), range(threads))
+        spill = folder.partial / "spill"
+        made = self._pool.map(
+            lambda _number: Parser(options=options, enrichment=enrichment, spill=spill, shares=threads), range(threads)
+        )
         self._parsers = list(made)
         for parser in self._parsers:
             self._idle.put(parser)
