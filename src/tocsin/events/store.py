@@ -1,13 +1,14 @@
 """The locked DuckDB that answers questions about one investigation's sealed segments."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import duckdb
 
+from tocsin.events import arrays, memory
 from tocsin.events.errors import NotAnInvestigation, QueryRefused
 from tocsin.events.values import COLUMNS
 
@@ -22,25 +23,40 @@ def quoted(text: str) -> str:
 class EventStore:
     """Read-only questions over the view ``events``; one in-memory DuckDB, external access off, configuration locked.
 
-    It can read ``<folder>/events`` and, when ``scratch`` is given, write below that folder: nothing else, whatever the
-    SQL says. Parameters are DuckDB's named ones (``$name``).
+    It can read ``<folder>/events``, the files in ``readable`` and, when ``scratch`` is given, write below that folder:
+    nothing else, whatever the SQL says. Parameters are DuckDB's named ones (``$name``). It holds what
+    ``memory.limit_mib`` allows, or ``memory_megabytes``; the rest goes to the scratch folder, or is refused where there
+    is none. ``ordered`` keeps rows in their order where none is asked for.
     """
 
-    def __init__(self, segments: Iterable[Path], *, scratch: Path | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        segments: Iterable[Path],
+        *,
+        scratch: Path | None = None,
+        threads: int | None = None,
+        readable: Iterable[Path] = (),
+        memory_megabytes: int | None = None,
+        ordered: bool = True,
+    ) -> None:
         files = sorted(str(path.resolve()) for path in segments)
         self._connection = duckdb.connect(":memory:")
         run = self._connection.execute
         run(f"SET threads = {threads or os.cpu_count() or 2}")
         run("SET TimeZone = 'UTC'")
         run("SET enable_progress_bar = false")
+        run(f"SET preserve_insertion_order = {str(ordered).lower()}")
+        run(memory.limits_sql(spill=scratch / "spill" if scratch else None, megabytes=memory_megabytes))
         folders = {str(Path(file).parent) for file in files}
         self.scratch = scratch
         if scratch is not None:
             scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
             folders.add(str(scratch.resolve()))
-            run(f"SET temp_directory = {quoted(str(scratch.resolve() / 'spill'))}")
         if folders:
             run("SET allowed_directories = [" + ", ".join(quoted(folder + os.sep) for folder in sorted(folders)) + "]")
+        named = [quoted(str(path.resolve())) for path in readable]
+        if named:
+            run(f"SET allowed_paths = [{', '.join(named)}]")
         run("SET enable_external_access = false")
         run("SET lock_configuration = true")
         if files:
@@ -90,6 +106,10 @@ class EventStore:
         """Keep the answer of one SELECT as the temporary table ``name``, for later questions of this store."""
         self._run(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", params)
 
+    def view(self, name: str, sql: str) -> None:
+        """Give one SELECT the name ``name`` for later questions; it is answered anew each time."""
+        self._run(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}", None)
+
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
         """Make the temporary table ``name`` (column -> SQL type) from Python rows, in one insert."""
         typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
@@ -99,13 +119,21 @@ class EventStore:
             picked = ", ".join(f"unnest($c{number})" for number in range(len(listed)))
             self._run(f"INSERT INTO {name} SELECT {picked}", {f"c{n}": values for n, values in enumerate(listed)})
 
+    def blocks(self, sql: str, *, widths: Sequence[int]) -> Iterator[tuple[memoryview, ...]]:
+        """Yield a SELECT's integer columns as bare memory, block by block (arrays.blocks); nothing else may be asked
+        of this store before the last block."""
+        try:
+            yield from arrays.blocks(self._connection.sql(sql).__arrow_c_stream__(), widths=widths)
+        except duckdb.Error as error:
+            raise QueryRefused(f"The store refused a question: {error}", where=sql[:200]) from error
+
     def copy_csv(self, sql: str, path: Path, params: Parameters = None) -> None:
         """Write the answer of one SELECT as CSV with a header: aside in the scratch folder, then renamed into place."""
         self._copy(sql, path, "FORMAT csv, HEADER true", params)
 
-    def copy_parquet(self, sql: str, path: Path, params: Parameters = None) -> None:
-        """Write the answer of one SELECT as Parquet, the same way."""
-        self._copy(sql, path, "FORMAT parquet, COMPRESSION zstd", params)
+    def copy_parquet(self, sql: str, path: Path, params: Parameters = None, *, compression: str = "zstd") -> None:
+        """Write the answer of one SELECT as Parquet, the same way; ``uncompressed`` is for files of passing use."""
+        self._copy(sql, path, f"FORMAT parquet, COMPRESSION {compression}", params)
 
     def _copy(self, sql: str, path: Path, options: str, params: Parameters) -> None:
         if self.scratch is None:
