@@ -77,3 +77,11 @@ class EpochTooLow(TocsinError):
 
 class NothingPublished(TocsinError):
     """No list was published yet."""
+
+
+class NoSuchStream(TocsinError):
+    """No Shared Signals stream has this name."""
+
+
+class StreamNotUnderstood(TocsinError):
+    """The settings of a Shared Signals stream are wrong, with the place."""

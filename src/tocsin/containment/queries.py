@@ -1,22 +1,60 @@
 """What can be asked about containment: plans, where each account stands, the gate's list, connected systems."""
 
+from tocsin.containment.approving import approvals_missing
+from tocsin.containment.drawing import measures_file
+from tocsin.containment.gate_changes import changes_after, changes_due, gates, heartbeat
+from tocsin.containment.gate_inspection import Inspected, inspect_list
+from tocsin.containment.gate_keys import feed_token, trust
+from tocsin.containment.gate_list import list_due, list_in_force
+from tocsin.containment.gate_rows import Built
 from tocsin.containment.plans import plan, plans, plans_in_force
-from tocsin.containment.residue import OpenReason, ProgressCount, ResidueLine, open_accounts, progress_counts, residue
+from tocsin.containment.policy import Leaked, Policy, automatic
+from tocsin.containment.policy_file import list_from_file, policy_path, read_policy, shipped_policies
+from tocsin.containment.progress import account_state, export_accounts, funnel
+from tocsin.containment.residue import ProgressCount, ResidueLine, open_accounts, progress_counts, residue
+from tocsin.containment.running import plans_finished, waves_due
 from tocsin.containment.sending import due_counts
+from tocsin.containment.stop_rules import watching
 from tocsin.containment.systems import secrets_of, system, systems
 
 __all__ = [
+    "Built",
+    "Inspected",
+    "Leaked",
     "OpenReason",
+    "Policy",
     "ProgressCount",
     "ResidueLine",
+    "account_state",
+    "approvals_missing",
+    "automatic",
+    "changes_after",
+    "changes_due",
     "due_counts",
+    "export_accounts",
+    "feed_token",
+    "funnel",
+    "gates",
+    "heartbeat",
+    "inspect_list",
+    "list_due",
+    "list_from_file",
+    "list_in_force",
+    "measures_file",
     "open_accounts",
     "plan",
     "plans",
+    "plans_finished",
     "plans_in_force",
+    "policy_path",
     "progress_counts",
+    "read_policy",
     "residue",
     "secrets_of",
+    "shipped_policies",
     "system",
     "systems",
+    "trust",
+    "watching",
+    "waves_due",
 ]

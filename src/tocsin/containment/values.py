@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -176,3 +177,159 @@ class System:
     held_until: datetime | None
     held_reason: str
     done_cursor: str
+
+
+class LiftReason(StrEnum):
+    """Why an account of a plan is contained no longer; in a row of progress it is followed by the words of a person."""
+
+    UNDONE = "undone_by_staff"
+    RELEASED = "released_by_staff"
+    APPEAL_UPHELD = "appeal_upheld"
+    LEFT_SCOPE = "left_the_scope"  # a later revision does not hold it; if another one does, it is contained again
+
+
+class StopRule(StrEnum):
+    """What holds the next wave."""
+
+    FAILED_SIGN_INS = "failed_sign_ins_per_account"
+    RESETS = "resets_per_minute"
+    COMPLAINTS = "complaints_share"
+    COLLATERAL = "collateral_share"
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteSeen:
+    """What the accounts a plan contains did in one minute of the logs, after they were contained."""
+
+    at: datetime
+    sign_ins: int
+    failures: int
+    resets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One stop rule: what is counted now, what it may come to (0: switched off), and whether it holds the plan."""
+
+    rule: StopRule
+    value: float
+    limit: float
+
+    @property
+    def stops(self) -> bool:
+        """Say whether the limit is passed."""
+        return self.limit > 0 and self.value > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class AccountStory:
+    """Everything a plan knows of one account. ``kept`` is measured, exempt, none or held by an earlier plan."""
+
+    plan: int
+    account: str
+    kept: str
+    role: str
+    certainty: str
+    platform: str
+    rule: str
+    exempt: str
+    wave: int
+    begun: bool
+    measures: tuple[Measure, ...]
+    state: StepState
+    reason: str
+    measures_done: Mapping[str, str]  # measure -> when, ISO 8601
+    steps: tuple[Step, ...]
+    facts: tuple[DoneFact, ...]
+    appeals: tuple[tuple[str, datetime, str], ...]  # state, when, text
+
+
+class ListReason(StrEnum):
+    """Why a new list for the gate is due."""
+
+    FIRST = "first"
+    PLANS_CHANGED = "plans_changed"  # begun, undone, closed; or another wave
+    MANY_CHANGES = "many_changes"  # so many that a new list is smaller
+    RENEWED = "renewed"  # the one in force nears its end
+    FILE_LOST = "file_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class GateList:
+    """One published list of the gate; ``sha256`` is of its prologue and header, what a pin names."""
+
+    epoch: int
+    path: Path
+    sha256: str
+    accounts: int
+    bytes: int
+    made_at: datetime
+    not_after: datetime | None
+    plans: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateNews:
+    """The signed changes of an epoch after one of them; ``epoch`` is the one in force, perhaps another than asked."""
+
+    epoch: int
+    changes: tuple["PublishedChange", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedChange:
+    """One signed change; ``content`` is the exact JSON a gate gets."""
+
+    seq: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateStanding:
+    """What one gate last said that it enforces."""
+
+    gate: str
+    epoch: int
+    seq: int
+    seen_at: datetime
+    current: bool  # it enforces the last list and its last change
+
+
+class SignalOutcome(StrEnum):
+    """What became of one security event token (RFC 8417) that was believed."""
+
+    WAITING = "waiting"  # kept; what it tells is recorded with the next batch
+    RECORDED = "recorded"
+    UNMAPPED = "unmapped"  # it names somebody we cannot place; listed, never guessed
+    IGNORED = "ignored"  # nothing that makes an account safe
+    VERIFICATION = "verification"
+    STREAM_UPDATED = "stream_updated"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalNews:
+    """What one token of a stream tells: of whom (``name`` in an identifier ``format`` of RFC 9493), what, and when."""
+
+    jti: str
+    outcome: SignalOutcome
+    kind: DoneKind | None
+    happened_at: datetime
+    format: str
+    name: str
+    detail: str  # the kind of event, nothing personal
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A Shared Signals stream we receive: its settings, never its secrets, and how many tokens came to what."""
+
+    id: UUID
+    name: str
+    issuer: str
+    audience: str
+    settings: Mapping[str, Any]
+    added_at: datetime
+    removed_at: datetime | None
+    counts: Mapping[SignalOutcome, int] = field(default_factory=dict)
+    last_at: datetime | None = None
