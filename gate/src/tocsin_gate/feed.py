@@ -86,24 +86,17 @@ class Source:
         except SourceRefused:
             connection.close()
             raise
-        if connection.sock is not None:
-            connection.sock.settimeout(SILENCE_SECONDS_MAX)
-        return Changes(connection, response)
+        connection.plug.settimeout(SILENCE_SECONDS_MAX)
+        return Changes(connection.plug, response)
 
     def _ask(
         self, method: str, path: str, *, headers: dict[str, str], body: bytes | None = None
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        if self._context is not None:
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=TIMEOUT_SECONDS, context=self._context
-            )
-        else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
+    ) -> tuple["_Connection", http.client.HTTPResponse]:
+        connection = _Connection(self._host, self._port, context=self._context)
         if self._token:
             headers = {**headers, "Authorization": f"Bearer {self._token}"}
         try:
-            connection.request(method, self._path + path, body=body, headers=headers)
-            return connection, connection.getresponse()
+            return connection, connection.ask(method, self._path + path, headers=headers, body=body)
         except (OSError, http.client.HTTPException):
             connection.close()
             raise
@@ -115,12 +108,33 @@ class Source:
             raise SourceRefused(what, status=response.status, where=self.url, mend=mend)
 
 
+class _Connection:
+    """One connection, whose socket stays known: `http.client` forgets it when the answer has no length."""
+
+    def __init__(self, host: str, port: int | None, *, context: ssl.SSLContext | None) -> None:
+        if context is not None:
+            self._http: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=TIMEOUT_SECONDS, context=context
+            )
+        else:
+            self._http = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+        self._http.connect()
+        self.plug: socket.socket = self._http.sock
+
+    def ask(self, method: str, path: str, *, headers: dict[str, str], body: bytes | None) -> http.client.HTTPResponse:
+        self._http.request(method, path, body=body, headers=headers)
+        return self._http.getresponse()
+
+    def close(self) -> None:
+        self._http.close()
+        self.plug.close()
+
+
 class Changes:
     """An open stream; ``close`` may be called from another thread and ends a read that waits."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        self._connection = connection
-        self._socket = connection.sock
+    def __init__(self, plug: socket.socket, response: http.client.HTTPResponse) -> None:
+        self._plug = plug
         self._response = response
 
     def __iter__(self) -> Iterator[Told]:
@@ -144,11 +158,10 @@ class Changes:
 
     def close(self) -> None:
         """End the stream."""
-        if self._socket is not None:
-            # Already gone is what was wanted.
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-        self._connection.close()
+        # Already gone is what was wanted.
+        with contextlib.suppress(OSError):
+            self._plug.shutdown(socket.SHUT_RDWR)
+        self._plug.close()
 
 
 def _told(kind: str, text: str) -> Told:

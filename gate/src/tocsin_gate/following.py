@@ -100,19 +100,18 @@ class Follower:
         self._say(state=State.STOPPED)
 
     def _listen(self) -> None:
-        tries = 0
         while not self._stopped.is_set():
             try:
                 self._fetch()
                 self._news.set()
                 self._follow()
-                tries = 0
             except _TROUBLE as trouble:
                 if isinstance(trouble, SourceRefused) and trouble.status in _START_AGAIN:
                     self._gate.begin_again()
-                tries = 1 if self._told.state == State.FOLLOWING else tries + 1
-                self._say(state=State.WAITING, tries=tries, trouble=str(trouble) or type(trouble).__name__)
-            self._stopped.wait(self._pause(tries))
+                self._say(trouble=str(trouble) or type(trouble).__name__)
+            # Only an event that was believed ends the waiting ever longer: a source that answers and then fails is down.
+            self._say(state=State.WAITING, tries=self._told.tries + 1)
+            self._stopped.wait(self._pause(self._told.tries))
 
     def _fetch(self) -> None:
         """Fetch the list when the source has a newer one; raises when it is not to be believed."""
@@ -135,7 +134,10 @@ class Follower:
         epoch, seq = self._gate.position
         self._stream = stream = self._source.changes(epoch=epoch, seq=seq)
         try:
-            self._say(state=State.FOLLOWING, tries=0, trouble="", heard_at=self._clock())
+            self._say(state=State.FOLLOWING, heard_at=self._clock())
+            if self._stopped.is_set():
+                # Stopped before there was a stream to close.
+                return
             for told in stream:
                 self._say(heard_at=self._clock())
                 if self._stopped.is_set() or not self._heard(told):
@@ -147,11 +149,12 @@ class Follower:
     def _heard(self, told: Told) -> bool:
         """Take in one event; False when the list has to be fetched again."""
         if told.kind not in ("change", "heartbeat"):
-            # What else there may be (`epoch`): look whether there is a newer list.
+            # `epoch`: a newer list waits. Kinds that this gate does not know yet mean nothing to it.
             return told.kind != "epoch"
         applied = self._gate.apply(told.data)
         if applied in (Applied.APPLIED, Applied.HEARTBEAT):
             self._gaps = 0
+            self._say(tries=0, trouble="")
             line = json.dumps(told.data, separators=(",", ":"), ensure_ascii=False).encode()
             files.append_line(files.changes_path(self._gate.path, epoch=self._gate.position[0]), line)
         if applied is Applied.APPLIED:
