@@ -18,10 +18,13 @@ from tocsin.containment.running import (
     start_plan,
 )
 from tocsin.containment.sending import claim_steps, settle_steps, undo_steps
+from tocsin.containment.signals import Placed, add_stream, keep_news, record_news, remove_stream
 from tocsin.containment.systems import add_system, hold_system, remove_system
 
 __all__ = [
+    "Placed",
     "Recorded",
+    "add_stream",
     "add_system",
     "appeal",
     "approve_plan",
@@ -34,6 +37,7 @@ __all__ = [
     "draw_plan",
     "export_trust",
     "hold_system",
+    "keep_news",
     "pause_plan",
     "publish_changes",
     "publish_list",
@@ -41,7 +45,9 @@ __all__ = [
     "record_enforcing",
     "record_facts",
     "record_minutes",
+    "record_news",
     "release_accounts",
+    "remove_stream",
     "remove_system",
     "resume_plan",
     "settle_lists",

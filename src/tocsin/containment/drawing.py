@@ -16,7 +16,7 @@ from typing import Any
 
 from tocsin.containment import matching, wave_shares
 from tocsin.containment.errors import AccountsLeftOut, PolicyNotUnderstood
-from tocsin.containment.matching import HeldUnder
+from tocsin.containment.matching import Earlier
 from tocsin.containment.policy import Policy, measure_json
 from tocsin.containment.ports import Connector
 from tocsin.containment.values import GATE, Measure, MeasureKind
@@ -74,9 +74,9 @@ def draw(
     policy: Policy,
     connectors: Mapping[str, Connector],
     incident_id: str,
-    earlier: Sequence[Any] = (),
+    earlier: Sequence[Earlier] = (),
 ) -> Drawn:
-    """Draw ``scope_file`` (Parquet) through ``policy``. ``earlier`` are the rows of plans that hold accounts already.
+    """Draw ``scope_file`` (Parquet) through ``policy``. ``earlier`` are the plans that hold accounts already.
 
     AccountsLeftOut when a rule is missing for somebody, PolicyNotUnderstood when a measure has no system to take it.
     """
@@ -84,8 +84,7 @@ def draw(
     with EventStore([], scratch=scopes.evidence_folder()) as store:
         sizes = matching.load_lists(store, policy=policy, files=files)
         bits: dict[Measure, int] = {}
-        held = [HeldUnder(measures_file(e), matching.numbered_measures(e.combinations, bits=bits)) for e in earlier]
-        matching.load_held(store, earlier=held)
+        matching.load_held(store, earlier=earlier, bits=bits)
         platforms = matching.platforms_kept(store, file=scope_file)
         sql = matching.classified(policy, file=scope_file, platforms=platforms, follows=bool(earlier))
         pairs = store.rows(f"SELECT rule, exempted, mask, count(*) AS n FROM ({sql}) GROUP BY ALL ORDER BY ALL")

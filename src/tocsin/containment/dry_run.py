@@ -13,7 +13,7 @@ from tocsin.containment import collateral
 from tocsin.containment.drawing import EXEMPT, HELD, MEASURED, NONE, Drawn
 from tocsin.containment.errors import SystemUnreachable
 from tocsin.containment.matching import UNKNOWN_PLATFORM, measures_in
-from tocsin.containment.policy import Policy, measure_json
+from tocsin.containment.policy import Policy, measure_json, word_of
 from tocsin.containment.ports import Connector, Order
 from tocsin.containment.values import GATE, Measure, MeasureKind
 
@@ -88,7 +88,7 @@ def _rules(drawn: Drawn, *, policy: Policy) -> list[dict[str, Any]]:
         cells = [cell for cell in drawn.cells if cell.rule == n]
         by_kept = {kept: sum(c.accounts for c in cells if c.kept == kept) for kept in (MEASURED, EXEMPT, NONE, HELD)}
         found.append(
-            {"name": rule.name, "measures": [_word(each) for each in rule.measures], "reason": rule.reason, **by_kept}
+            {"name": rule.name, "measures": [word_of(each) for each in rule.measures], "reason": rule.reason, **by_kept}
         )
     return found
 
@@ -99,15 +99,9 @@ def _measures(drawn: Drawn) -> list[dict[str, Any]]:
     for cell in drawn.cells:
         if cell.kept == MEASURED and cell.combination is not None:
             for measure in measures_in(drawn.combinations[cell.combination]):
-                key = (_word(measure), cell.platform or UNKNOWN_PLATFORM)
+                key = (word_of(measure), cell.platform or UNKNOWN_PLATFORM)
                 counts[key] = counts.get(key, 0) + cell.accounts
     return [{"measure": m, "platform": p, "accounts": counts[m, p]} for m, p in sorted(counts)]
-
-
-def _word(measure: Measure) -> str:
-    """Return a measure in one text: ``update_client android 8.11``."""
-    parts = (measure.kind.value, measure.platform, measure.version_min, measure.client)
-    return " ".join(part for part in parts if part)
 
 
 def _orders(drawn: Drawn) -> dict[str, dict[MeasureKind, int]]:

@@ -7,10 +7,11 @@ The tables it leaves in a store are ``listed_<n>`` (one per named list: ``accoun
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tocsin.containment.errors import PolicyNotUnderstood
 from tocsin.containment.policy import Condition, NamedList, Policy
-from tocsin.containment.values import Measure
+from tocsin.containment.values import Measure, MeasureKind
 from tocsin.events.queries import EventStore, quoted
 from tocsin.kernel.language import gettext as _
 from tocsin.scopes import queries as scopes
@@ -22,11 +23,12 @@ OTHER_PLATFORM = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class HeldUnder:
-    """The column file of an earlier plan, and each of its combinations as a mask over ``bits``."""
+class Earlier:
+    """An earlier plan of the incident: its column file, its combinations, and whom it let out for leaving the scope."""
 
     file: Path
-    masks: tuple[int, ...]
+    combinations: tuple[Mapping[str, Any], ...]
+    left: tuple[str, ...] = ()
 
 
 def load_lists(store: EventStore, *, policy: Policy, files: Mapping[str, Path]) -> dict[str, int]:
@@ -55,14 +57,15 @@ def _refuse_empty(each: NamedList, *, accounts: int) -> None:
         )  # fmt: skip
 
 
-def load_held(store: EventStore, *, earlier: Sequence[HeldUnder]) -> None:
-    """Make the table ``held`` from earlier plans; without any it is empty."""
+def load_held(store: EventStore, *, earlier: Sequence[Earlier], bits: dict[Measure, int]) -> None:
+    """Make the table ``held`` from earlier plans; without any it is empty. ``bits`` gets a bit for each measure."""
     arms = ["SELECT NULL::VARCHAR AS account, 0::BIGINT AS mask WHERE false"]
-    for each in earlier:
-        masks = "[" + ", ".join(str(mask) for mask in each.masks) + "]::BIGINT[]"
+    for n, each in enumerate(earlier):
+        masks = [sum(1 << bits.setdefault(m, len(bits)) for m in measures_in(c)) for c in each.combinations]
+        store.load(f"left_{n}", {"account": "VARCHAR"}, [(name,) for name in each.left])
         arms.append(
-            f"SELECT account, ({masks})[combination + 1] AS mask FROM read_parquet({quoted(str(each.file.resolve()))}) "
-            "WHERE wave >= 1"
+            f"SELECT account, ({masks}::BIGINT[])[combination + 1] AS mask "
+            f"FROM read_parquet({quoted(str(each.file.resolve()))}) ANTI JOIN left_{n} USING (account) WHERE wave >= 1"
         )
     store.temporary("held", f"SELECT account, bit_or(mask) AS mask FROM ({' UNION ALL '.join(arms)}) GROUP BY account")
 
@@ -128,18 +131,6 @@ def _version(operator: str, version: str) -> str:
     return f"coalesce({scopes.version_sql('client_version')} {operator} {scopes.version_key(version)}, true)"
 
 
-def numbered_measures(combinations: Sequence[Mapping[str, object]], *, bits: dict[Measure, int]) -> tuple[int, ...]:
-    """Return each combination of a plan as a mask, adding measures that are new to ``bits``."""
-    return tuple(mask_of(measures_in(each), bits=bits) for each in combinations)
-
-
-def measures_in(combination: Mapping[str, object]) -> tuple[Measure, ...]:
+def measures_in(combination: Mapping[str, Any]) -> tuple[Measure, ...]:
     """Return the measures of a combination as a plan keeps it."""
-    listed = combination["measures"]
-    assert isinstance(listed, list)
-    return tuple(Measure(**each) for each in listed)
-
-
-def mask_of(measures: Sequence[Measure], *, bits: dict[Measure, int]) -> int:
-    """Return measures as a mask, one bit each."""
-    return sum(1 << bits.setdefault(measure, len(bits)) for measure in dict.fromkeys(measures))
+    return tuple(Measure(**{**each, "kind": MeasureKind(each["kind"])}) for each in combination["measures"])

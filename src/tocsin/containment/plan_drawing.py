@@ -53,7 +53,7 @@ def draw_plan(
     earlier = follow_up.earlier_rows(incident)
     drawn = drawing.draw(
         scopes.accounts_file(revision), policy=policy, connectors=systems, incident_id=str(incidents.id_of(incident)),
-        earlier=earlier,
+        earlier=follow_up.held(earlier),
     )  # fmt: skip
     released = follow_up.released(earlier, scope_sha256=revision.accounts_sha256)
     if not drawn.count(MEASURED) and not released and not policy.everyone:

@@ -182,6 +182,12 @@ def _update_name(update: Measure) -> str:
     return f"{update.platform} < {update.version_min}"
 
 
+def word_of(measure: Measure) -> str:
+    """Return a measure in one text: ``update_client android 8.11``."""
+    parts = (measure.kind.value, measure.platform, measure.version_min, measure.client)
+    return " ".join(part for part in parts if part)
+
+
 def measure_json(measure: Measure) -> dict[str, str]:
     """Return a measure as plans keep it."""
     return {

@@ -14,6 +14,7 @@ from tocsin.containment.progress import account_state, export_accounts, funnel
 from tocsin.containment.residue import ProgressCount, ResidueLine, open_accounts, progress_counts, residue
 from tocsin.containment.running import plans_finished, waves_due
 from tocsin.containment.sending import due_counts
+from tocsin.containment.signals import stream, stream_secrets, streams, unmapped
 from tocsin.containment.stop_rules import watching
 from tocsin.containment.systems import secrets_of, system, systems
 
@@ -52,9 +53,13 @@ __all__ = [
     "residue",
     "secrets_of",
     "shipped_policies",
+    "stream",
+    "stream_secrets",
+    "streams",
     "system",
     "systems",
     "trust",
+    "unmapped",
     "watching",
     "waves_due",
 ]

@@ -9,7 +9,7 @@ from tocsin.events.values import Gap, SourceRead
 from tocsin.scopes import drafting
 from tocsin.scopes.cohorts import version_key, version_sql
 from tocsin.scopes.evidence import check as check_evidence, folder as evidence_folder, path_of as evidence_path
-from tocsin.scopes.files import original_cell
+from tocsin.scopes.files import cell_sql, original_cell
 from tocsin.scopes.revisions import (
     accounts_file,
     affected_rows,
@@ -26,6 +26,7 @@ from tocsin.scopes.values import ScopeDraft
 __all__ = [
     "accounts_file",
     "affected_rows",
+    "cell_sql",
     "check_evidence",
     "claims_waiting",
     "difference",
