@@ -13,9 +13,8 @@ from tocsin.containment import demands, standing
 from tocsin.containment.demands import Counting
 from tocsin.containment.drawing import measures_file
 from tocsin.containment.standing import Settled
-from tocsin.containment.standing_sql import OpenReason
 from tocsin.containment.states import StepState
-from tocsin.containment.values import DoneFact, MeasureKind
+from tocsin.containment.values import DoneFact, MeasureKind, OpenReason
 from tocsin.events import queries as events
 from tocsin.journal import commands as journal, queries as journal_queries
 from tocsin.journal.values import Author

@@ -22,7 +22,6 @@ __all__ = [
     "Built",
     "Inspected",
     "Leaked",
-    "OpenReason",
     "Policy",
     "ProgressCount",
     "ResidueLine",

@@ -9,9 +9,8 @@ from django.db import connection
 
 from tocsin.containment import plans
 from tocsin.containment.drawing import measures_file
-from tocsin.containment.standing_sql import OpenReason
 from tocsin.containment.states import StepState
-from tocsin.containment.values import MeasureKind
+from tocsin.containment.values import MeasureKind, OpenReason
 from tocsin.events import queries as events
 from tocsin.kernel.loading import lazily
 

@@ -24,7 +24,8 @@ _TABLES = {
     "done_fact": "id uuid, account text, kind text, done_at timestamptz, by text, source text, platform text, "
     "client_version text, reference text",
 }
-_WORKED_OUT = ("done_seen", "done_steps", "done_clients", "done_met", "done_standing")
+_STEPS_OF_WORK = {"done_seen": sql.SEEN, "done_steps": sql.STEPS, "done_clients": sql.CLIENTS, "done_met": sql.MET}
+MANY = 50_000  # accounts at once from which reading whole tables is quicker, whatever the planner believes
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Settled:
 def lay_out() -> None:
     """Make the temporary tables anew, empty, for the rest of the transaction."""
     with connection.cursor() as cursor:
-        for name in (*_TABLES, *_WORKED_OUT):
+        for name in (*_TABLES, *_STEPS_OF_WORK, "done_standing"):
             cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
         for name, columns in _TABLES.items():
             cursor.execute(f"CREATE TEMP TABLE {name} ({columns}) ON COMMIT DROP")
@@ -65,21 +66,25 @@ def settle(plans: Sequence[Counting], *, now: datetime) -> Settled:
     copy_in("done_demand", (_row(number, demand=demand) for number, demand in enumerate(asked)))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE done_member")
+        cursor.execute("SELECT count(*) FROM done_member")
+        if cursor.fetchone()[0] > MANY:
+            cursor.execute("SET LOCAL enable_nestloop = off")
         if any(demand.version_min for demand in asked):
             cursor.execute(
                 "SELECT DISTINCT client_version FROM tocsin_containmentdone JOIN done_member USING (account) "
                 f"WHERE kind = '{DoneKind.CLIENT_SEEN}'"
             )
             copy_in("done_recent", demands.recent_enough(asked, versions=[row[0] for row in cursor.fetchall()]))
-        for statement in (sql.SEEN, sql.STEPS, sql.CLIENTS, sql.MET):
+        for table, statement in _STEPS_OF_WORK.items():
             cursor.execute(statement)
-        cursor.execute("ANALYZE done_met")
+            cursor.execute(f"ANALYZE {table}")  # a fresh table is taken for a small one, and looped over
         cursor.execute(sql.STEPS_DONE, {"now": now})
         cursor.execute(sql.STANDING)
         cursor.execute(sql.LOCKED)
         cursor.execute(sql.KEPT, {"now": now})
         settled = Settled(*cursor.fetchone())
         cursor.execute(sql.STEPS_CLOSED, {"now": now})
+        cursor.execute("SET LOCAL enable_nestloop = on")
     return settled
 
 

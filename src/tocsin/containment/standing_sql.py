@@ -1,27 +1,12 @@
 """The SQL of ``standing``: from facts to what is met, to steps, to where each account stands."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 
 from tocsin.containment import demands
 from tocsin.containment.states import STEP_MOVES, StepState
-from tocsin.containment.values import DoneBy, DoneKind, MeasureKind
+from tocsin.containment.values import DoneBy, DoneKind, MeasureKind, OpenReason
 
 _K, _S, _M = DoneKind, StepState, MeasureKind
-
-
-class OpenReason(StrEnum):
-    """Why an account of a begun wave is not closed yet."""
-
-    NEVER_SEEN = "never_seen"  # nothing was heard of it since the containment time
-    NOT_DONE = "not_done"  # something was, but not what is asked
-    CLIENT_NOT_UPDATED = "client_not_updated"  # seen again, with the old client
-    OLD_SESSION_ACTIVE = "old_session_active"  # a session of before still works: containment does not hold
-    SUSPENDED_ACTING = "suspended_acting"  # the same, of a suspended account
-    OLD_PASSWORD_GRACE = "old_password_grace"  # changed, but a connected system still takes the old password
-    SYSTEM_WAITING = "system_waiting"  # all is met, but a connected system has not shown it yet
-    SYSTEM_UNREACHABLE = "system_unreachable"
-    SYSTEM_REFUSED = "system_refused"
 
 
 def _in(words: Iterable[str]) -> str:

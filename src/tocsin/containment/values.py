@@ -296,6 +296,20 @@ class GateStanding:
     current: bool  # it enforces the last list and its last change
 
 
+class OpenReason(StrEnum):
+    """Why an account of a begun wave is not closed yet."""
+
+    NEVER_SEEN = "never_seen"  # nothing was heard of it since the containment time
+    NOT_DONE = "not_done"  # something was, but not what is asked
+    CLIENT_NOT_UPDATED = "client_not_updated"  # seen again, with the old client
+    OLD_SESSION_ACTIVE = "old_session_active"  # a session of before still works: containment does not hold
+    SUSPENDED_ACTING = "suspended_acting"  # the same, of a suspended account
+    OLD_PASSWORD_GRACE = "old_password_grace"  # changed, but a connected system still takes the old password
+    SYSTEM_WAITING = "system_waiting"  # all is met, but a connected system has not shown it yet
+    SYSTEM_UNREACHABLE = "system_unreachable"
+    SYSTEM_REFUSED = "system_refused"
+
+
 class SignalOutcome(StrEnum):
     """What became of one security event token (RFC 8417) that was believed."""
 

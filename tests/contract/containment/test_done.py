@@ -12,7 +12,7 @@ import hypothesis.strategies as some
 import pytest
 
 from tocsin.containment import done, residue
-from tocsin.containment.values import DoneBy, DoneFact, DoneKind
+from tocsin.containment.values import DoneBy, DoneFact, DoneKind, OpenReason
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
@@ -266,7 +266,7 @@ def test_the_residue_tells_every_open_account_once_with_its_reason(plans: Callab
         ("old_session_active", "android", 1): 1,
         ("system_waiting", "android", 1): 1,
     }
-    assert residue.open_accounts(plan.number, reason=residue.OpenReason.OLD_SESSION_ACTIVE) == ("alive",)
+    assert residue.open_accounts(plan.number, reason=OpenReason.OLD_SESSION_ACTIVE) == ("alive",)
     counts = residue.progress_counts(plan.number)
     assert sum(each.accounts for each in counts) == 4
     closed = next(each for each in counts if each.state.value == "closed")
