@@ -231,6 +231,10 @@ class Settling:
         while len(self._done_at) > 100_000:
             self._done_at.popitem(last=False)
 
+    def forget(self, order: Order) -> None:
+        """Forget it: the measure was lifted."""
+        self._done_at.pop(order.key, None)
+
     def is_fresh(self, order: Order) -> bool:
         """Say whether the order was taken so recently that the system need not show it yet."""
         done_at = self._done_at.get(order.key)
