@@ -109,7 +109,7 @@ class Follower:
                 if isinstance(trouble, SourceRefused) and trouble.status in _START_AGAIN:
                     self._gate.begin_again()
                 self._say(trouble=str(trouble) or type(trouble).__name__)
-            # Only an event that was believed ends the waiting ever longer: a source that answers and then fails is down.
+            # Only an event that was believed ends the ever longer waits: a source that answers and then fails is down.
             self._say(state=State.WAITING, tries=self._told.tries + 1)
             self._stopped.wait(self._pause(self._told.tries))
 

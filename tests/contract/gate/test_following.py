@@ -1,6 +1,6 @@
 """Following a source over real HTTP: resume, gaps, new epochs, and everything a source can do wrong."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 import threading
@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
 from tests.contract.gate.conftest import FakeSource, eventually
 from tests.unit.gate.conftest import NOW, RESET, SUSPEND, T0, Writer
+
 from tocsin_gate import Gate, Refusal, SnapshotRefused, SourceRefused, Trust
 from tocsin_gate.feed import Source
 from tocsin_gate.files import changes_path
@@ -207,15 +207,15 @@ def certificate(folder):
     """Make a self-signed certificate of 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )

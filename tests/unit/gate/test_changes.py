@@ -3,8 +3,8 @@
 import json
 
 import pytest
-
 from tests.unit.gate.conftest import NOW, OLD_ANDROID, RESET, SUSPEND, T0, Writer, combination
+
 from tocsin_gate import Applied, Gate, Refreshed, signatures
 from tocsin_gate.files import append_line, changes_path
 
@@ -127,7 +127,7 @@ def test_a_change_with_a_bad_or_foreign_signature_is_refused(gate, writer, tmp_p
 )
 def test_a_signed_change_that_means_nothing_here_is_refused_wholly(gate, writer, contents):
     at = contents.pop("at", NOW)
-    change = writer.change(set=contents.pop("set", []) + [[0, 0], [1, 0], [2, 0]], **contents)
+    change = writer.change(set=[*contents.pop("set", []), [0, 0], [1, 0], [2, 0]], **contents)
     if at is None:
         del change["at"]
     assert gate.apply(change) is Applied.MALFORMED

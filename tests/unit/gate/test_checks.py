@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-
 from tests.unit.gate.conftest import NOW, OLD_ANDROID, OLD_PACKAGE, REAUTHENTICATE, RESET, SUSPEND, T0, combination
+
 from tocsin_gate import Code, Gate, Misused
 
 BEFORE, AFTER = T0 - 60, T0 + 60

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.unit.gate.conftest import NOW, OLD_ANDROID, PAGE, REAUTHENTICATE, T0, Writer, combination
+
 from tocsin_gate import Gate, Refreshed, Refusal, SnapshotRefused, Trust, TrustUnusable, signatures
 
 ROOT = Path(__file__).resolve().parents[3]
