@@ -31,6 +31,15 @@ TABLES = {
     "asn": gettext_noop("No table of networks is installed: who runs an address is not known."),
     "place": gettext_noop("No table of countries is installed: where an address is, is not known."),
 }
+# Kinds of log by their OCSF classes, and what cannot be told when no event of them was given.
+LOGS = {
+    frozenset({3002}): gettext_noop(
+        "No log of log-ins was given: guessed and stolen passwords cannot be seen, nor whose a session is."
+    ),
+    frozenset({4002, 6001, 6003, 6005}): gettext_noop(
+        "No log of requests was given: what was read or changed after a log-in cannot be told."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,7 @@ class Watching:
     """What is called while an investigation runs, so that a person sees it move."""
 
     reading: event_commands.Progress | None = None
+    accounts: Callable[[event_queries.AccountColumns], None] | None = None
     read: Callable[[SourceRead], None] | None = None
     rule: Callable[[Rule], None] | None = None
     step: Callable[[str], None] | None = None
@@ -48,7 +58,7 @@ class Question:
     """What an investigation is asked, beside the logs themselves."""
 
     options: event_commands.ReadingOptions = field(default_factory=event_commands.ReadingOptions)
-    accounts: Path | None = None  # account,alias,... as CSV
+    accounts: Path | None = None  # CSV: the account, then columns of its other names among others
     cohorts: tuple[str, ...] = ()
     rules: tuple[Rule, ...] | None = None  # None: the shipped ones
     command: tuple[str, ...] = ()
@@ -86,6 +96,10 @@ def _investigated(
     paths: Sequence[str | Path], *, out: Path, formats: Sequence[Format], question: Question, watching: Watching
 ) -> Investigation:
     started_at, began = clock.now(), monotonic()
+    if question.accounts is not None:
+        columns = event_queries.account_columns(question.accounts)  # before hours of reading: it may be unusable
+        if watching.accounts is not None:
+            watching.accounts(columns)
     tables = installed_tables()
     key = home.installation_key("events")
     sources, unjoined = event_commands.read_sources(
@@ -117,6 +131,7 @@ def _investigated(
         scope = replace(scope, aware_ts=_aware_ts(out, scope=scope))
         scope_files = scope_commands.write_scope_files(store, folder=out)
         _say(watching, gettext_noop("Writing the report"))
+        classes = set(store.column("SELECT DISTINCT class_uid FROM events"))
         timeline = report_queries.timeline(store, detections=found, timezone=question.options.timezone)
     fired = {detection.rule_id for detection in found}
     investigation = Investigation(
@@ -135,6 +150,8 @@ def _investigated(
             "session_with_several_accounts": unjoined.sessions_with_several_accounts,
             "alias_of_several_accounts": unjoined.aliases_of_several_accounts,
         },
+        unjoined_examples=unjoined.examples,
+        logs_missing=tuple(Reason(text) for kinds, text in LOGS.items() if not kinds & classes),
         enrichment_notes=tuple(Reason(text) for name, text in TABLES.items() if name not in tables),
         files_written=(
             *scope_files,

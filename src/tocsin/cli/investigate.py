@@ -17,6 +17,7 @@ from tocsin.cli.wired import Wired
 from tocsin.detections import queries as detections
 from tocsin.events import commands as events
 from tocsin.events.ports import Format
+from tocsin.events.queries import AccountColumns
 from tocsin.events.values import SourceRead
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
@@ -142,6 +143,9 @@ def watched(
         def reading(path: Path, done: int, total: int) -> None:
             progress.update(bar, description=printable(path.name)[-40:], completed=done, total=total)
 
+        def accounts(columns: AccountColumns) -> None:
+            told.print(Text(_taken(columns), style="dim"))
+
         def read(source: SourceRead) -> None:
             told.print(_told(source))
 
@@ -153,11 +157,22 @@ def watched(
             out=out,
             formats=formats,
             question=question,
-            watching=story.Watching(reading=reading, read=read, rule=lambda rule: step(rule.title), step=step),
+            watching=story.Watching(
+                reading=reading, accounts=accounts, read=read, rule=lambda rule: step(rule.title), step=step
+            ),
         )
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     console.print(reports.render_terminal(reports.answer(investigation), investigation))
     return investigation
+
+
+def _taken(columns: AccountColumns) -> str:
+    names = ", ".join(printable(name) for name in columns.taken)
+    text = _("Accounts by {account}; other names from: {names}").format(account=printable(columns.account), names=names)
+    if columns.left:
+        left = ", ".join(printable(name) for name in columns.left)
+        text += "; " + _("no names, left out: {columns}").format(columns=left)
+    return text
 
 
 def _told(source: SourceRead) -> Text:

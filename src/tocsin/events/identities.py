@@ -1,30 +1,32 @@
 """Who is who: sessions and aliases joined to accounts where the logs or the operator say so, and counted where not."""
 
-import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from tocsin.events import memory
+from tocsin.events.accounts_file import account_aliases
 from tocsin.events.sealing import InvestigationFolder
 from tocsin.events.store import quoted
 from tocsin.events.values import COLUMNS
-from tocsin.kernel.errors import TocsinError
-from tocsin.kernel.language import gettext as _
 
 UNJOINED_MAX = 100_000  # rows of unjoined.csv; the counts in the summary know of all
 
 
 @dataclass(frozen=True, slots=True)
 class Unjoined:
-    """What could not be joined: never guessed, always counted. ``unjoined.csv`` lists them."""
+    """What could not be joined: never guessed, always counted. ``unjoined.csv`` lists them.
+
+    ``examples`` are a few of the names that several accounts go by; sessions are kept as keyed hashes, which nobody
+    would recognise.
+    """
 
     sessions_without_account: int
     sessions_with_several_accounts: int
     aliases_of_several_accounts: int
     events_without_account: int
+    examples: tuple[str, ...] = ()
 
 
 def settle(folder: InvestigationFolder, *, accounts: Path | None) -> tuple[Unjoined, dict[str, int]]:
@@ -50,28 +52,6 @@ def settle(folder: InvestigationFolder, *, accounts: Path | None) -> tuple[Unjoi
         return _unjoined(connection, folder=folder), {str(key): int(value) for key, value in held.items()}
     finally:
         connection.close()
-
-
-def account_aliases(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (alias, account) from a CSV whose first column is the account and whose others are its other names."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = csv.reader(handle)
-            header = next(rows, None)
-            if not header or len(header) < 2:
-                raise TocsinError(
-                    _("An accounts file needs a header and at least two columns: the account, then its other names."),
-                    where=f"{path}:1",
-                    mend=_("For example: account,email,login"),
-                )
-            for number, row in enumerate(rows, start=2):
-                if len(row) > len(header):
-                    raise TocsinError(_("More cells than the header has columns."), where=f"{path}:{number}")
-                for alias in row[1:]:
-                    if alias and row[0] and alias != row[0]:
-                        yield alias.strip(), row[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TocsinError(_("The accounts file cannot be read: {why}").format(why=error), where=path) from error
 
 
 def _learn_aliases(connection: duckdb.DuckDBPyConnection, *, accounts: Path | None) -> None:
@@ -215,4 +195,5 @@ def _unjoined(connection: duckdb.DuckDBPyConnection, *, folder: InvestigationFol
         sessions_with_several_accounts=counts.get("session:several accounts", 0),
         aliases_of_several_accounts=counts.get("alias:several accounts", 0),
         events_without_account=without,
+        examples=tuple(row[0] for row in run(f"SELECT value FROM ({listed}) WHERE kind = 'alias' LIMIT 5").fetchall()),
     )

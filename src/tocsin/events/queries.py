@@ -2,12 +2,25 @@
 
 from pathlib import Path
 
+from tocsin.events import accounts_file
+from tocsin.events.accounts_file import AccountColumns
 from tocsin.events.coverage import Coverage, coverage_of, gaps_in, stream_name
 from tocsin.events.sealing import sealed_sources
 from tocsin.events.store import EventStore, check_single_select, open_segments, quoted
 from tocsin.events.values import Gap, SourceRead
 
-__all__ = ["EventStore", "check_single_select", "coverage", "gaps", "open_events", "quoted", "sources", "stream_name"]
+__all__ = [
+    "AccountColumns",
+    "EventStore",
+    "account_columns",
+    "check_single_select",
+    "coverage",
+    "gaps",
+    "open_events",
+    "quoted",
+    "sources",
+    "stream_name",
+]
 
 
 def open_events(folder: Path, *, scratch: Path | None = None, threads: int | None = None) -> EventStore:
@@ -28,3 +41,8 @@ def coverage(store: EventStore, *, sources: tuple[SourceRead, ...]) -> tuple[Cov
 def gaps(store: EventStore, *, sources: tuple[SourceRead, ...]) -> tuple[Gap, ...]:
     """Return the stretches for which a stream that otherwise speaks often says nothing."""
     return gaps_in(coverage_of(store, sources=sources))
+
+
+def account_columns(path: Path) -> AccountColumns:
+    """Return which columns of the operator's list of accounts are taken as names, and which are left."""
+    return accounts_file.columns_of(path)
