@@ -58,6 +58,7 @@ class Wiring:
     formats: tuple[Format, ...]
     rows: Callable[[], AbstractContextManager[None]]
     rows_state: Callable[[], RowsState]
+    remove_rows: Callable[[], None]
 
     def stated_formats(self, *, log_format: str | None, mapping: Path | None) -> tuple[Format, ...]:
         """Return the formats an operator states: a web server's log_format, a mapping file; asked before the others."""
@@ -91,13 +92,23 @@ class Wiring:
         )
         return connected
 
+    def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
+        """Answer gates, signals and webhooks over HTTP and carry out what waits, until told to stop."""
+        serving = import_module("tocsin.api.serving")
+        serving.serve(serving.Serving(host=host, port=port, listening=listening, wired=self))
 
-def build(*, rows: Callable[[], AbstractContextManager[None]], rows_state: Callable[[], RowsState]) -> Wiring:
+
+def build(
+    *,
+    rows: Callable[[], AbstractContextManager[None]],
+    rows_state: Callable[[], RowsState],
+    remove_rows: Callable[[], None],
+) -> Wiring:
     """Load the integrations and return them, with the ways to our rows, as one value.
 
     They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
     """
-    return Wiring(formats=formats(), rows=rows, rows_state=rows_state)
+    return Wiring(formats=formats(), rows=rows, rows_state=rows_state, remove_rows=remove_rows)
 
 
 def _connector_file(folder: str) -> Any:

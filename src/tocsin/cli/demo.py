@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from tocsin import story
+from tocsin.cli import demo_door
 from tocsin.cli.investigate import watched
 from tocsin.cli.wired import Wired
 from tocsin.kernel.language import format_number, gettext as _, gettext_noop
@@ -54,7 +55,9 @@ def command(wired: Wired, *, scenario: str, lines: int, seed: int, out: Path, ke
 
     Larkwave, a music streaming service nobody has heard of, keeps two days of logs: web site, API, log-ins, internal
     tools. An attack is planted among its listeners, offices, partners and crawlers; then the logs are investigated
-    exactly as `tocsin investigate` would. What was planted lies beside them, for comparison.
+    exactly as `tocsin investigate` would. What was planted lies beside them, for comparison. Then the door is closed:
+    the scope is frozen, a plan drawn and signed by two people, and the gate asked who passes; all of it in an
+    installation of the demo's own, which never touches yours.
     """
     name = ScenarioName(scenario)
     told = Console(stderr=True, highlight=False)
@@ -65,7 +68,8 @@ def command(wired: Wired, *, scenario: str, lines: int, seed: int, out: Path, ke
         command=("tocsin", "demo", "--scenario", scenario, "--lines", str(lines), "--seed", str(seed)),
     )
     findings = out / rehearsals.FINDINGS
-    watched((str(made.logs),), out=findings, formats=wired.formats, question=question)
+    investigation = watched((str(made.logs),), out=findings, formats=wired.formats, question=question)
+    demo_door.close_door(wired, scenario=name, investigation=investigation, made=made)
     if not keep:
         shutil.rmtree(made.logs)
     _point(findings, made=made, keep=keep)

@@ -1,6 +1,6 @@
 """What a command gets with ``click.pass_obj``: the wiring, described from below because a door may not import it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,8 +51,14 @@ class Wired(Protocol):
     def connector(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Connector:
         """Return the connector of a system; SystemNotUnderstood says which setting is wrong."""
 
+    def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
+        """Answer gates, signals and webhooks over HTTP and carry out what waits, until told to stop."""
+
     def rows(self) -> AbstractContextManager[None]:
         """Return a block in which the database answers: started, migrated, and left afterwards."""
 
     def rows_state(self) -> RowsState:
         """Return how the database is, without starting it."""
+
+    def remove_rows(self) -> None:
+        """Remove the private server's data of this installation for good: a rehearsal is over."""

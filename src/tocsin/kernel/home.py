@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -21,6 +23,22 @@ def data_home() -> Path:
         home.parent.mkdir(parents=True, exist_ok=True)
         home.mkdir(mode=0o700, exist_ok=True)
     return home
+
+
+# What would lead a rehearsal to the real installation: its home, its rows, its witness.
+_REAL = ("TOCSIN_HOME", "TOCSIN_DATABASE_URL", "TOCSIN_WITNESS")
+
+
+@contextmanager
+def elsewhere(folder: Path) -> Iterator[None]:
+    """Keep everything in ``folder`` for the length of a block: a rehearsal has a home, rows and keys of its own."""
+    before = {name: os.environ.pop(name) for name in _REAL if name in os.environ}
+    os.environ["TOCSIN_HOME"] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        del os.environ["TOCSIN_HOME"]
+        os.environ.update(before)
 
 
 def installation_key(name: str) -> bytes:

@@ -185,6 +185,13 @@ def base_if_made() -> Path | None:
     return base if base.is_dir() else None
 
 
+def remove() -> None:
+    """Remove the private server's folder with everything in it; the server must have been stopped."""
+    base = base_if_made()
+    if base is not None:
+        shutil.rmtree(base)
+
+
 def _made_own_base() -> Path:
     data_home()
     _make(own_base(), mode=0o700)

@@ -25,7 +25,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every error a person can cause is said without a traceback."""
     try:
-        return program.run(arguments, build=lambda: wiring.build(rows=_rows, rows_state=_rows_state))
+        return program.run(
+            arguments, build=lambda: wiring.build(rows=_rows, rows_state=_rows_state, remove_rows=_remove_rows)
+        )
     except TocsinError as error:
         _say(error)
         return error.exit_code
@@ -47,6 +49,10 @@ def _rows() -> AbstractContextManager[None]:
 def _rows_state() -> RowsState:
     state: RowsState = import_module("tocsin.project.database_state").state()
     return state
+
+
+def _remove_rows() -> None:
+    import_module("tocsin.project.database_place").remove()
 
 
 def _say(error: TocsinError) -> None:

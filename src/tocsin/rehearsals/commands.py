@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.events import commands as events
-from tocsin.rehearsals import company, intruder, logs, scraping, stuffing, traffic, workplace
+from tocsin.rehearsals import company, decisions, intruder, logs, scraping, stuffing, traffic, workplace
 from tocsin.rehearsals.company import Company
 from tocsin.rehearsals.errors import FolderTaken, SizeRefused
 from tocsin.rehearsals.values import LINES_MAX, LINES_MIN, Planted, ScenarioName, Simulated, Suspect
 
 FINDINGS = "findings"  # where the door puts what the investigation says
-_FOLDERS = ("logs", "truth", FINDINGS)
+HOME = "home"  # the installation of its own in which the rest of the story is played
+_FOLDERS = ("logs", "truth", FINDINGS, HOME)
 COMPANY_NAME = company.NAME
 
 
@@ -62,9 +63,11 @@ def simulate(
         written = logs.write(generator, firm, folder=folder / "logs", progress=progress)
         accounts = folder / "truth" / "accounts.csv"
         traffic.write_accounts(generator, firm, path=accounts)
+        policy = decisions.write_policy(planted, path=folder / "truth" / "policy.yml")
         _write_truth(generator, firm, planted, look_alikes=look_alikes, folder=folder / "truth", lines=written)
     shutil.rmtree(folder / ".spill", ignore_errors=True)
-    return Simulated(folder / "logs", accounts, folder / "truth" / "truth.json", written, firm.first_ts, firm.last_ts)
+    truth = folder / "truth" / "truth.json"
+    return Simulated(folder / "logs", accounts, truth, policy, written, firm.first_ts, firm.last_ts)
 
 
 def _plant(generator: events.Generator, firm: Company, *, scenario: ScenarioName, first_account: int) -> Planted:

@@ -89,6 +89,7 @@ class Simulated:
     logs: Path
     accounts: Path
     truth: Path
+    policy: Path  # what the company's people decide, for `tocsin contain plan`
     lines: int
     first_ts: int
     last_ts: int
