@@ -15,7 +15,7 @@ from tocsin.containment.errors import SystemUnreachable
 from tocsin.containment.matching import UNKNOWN_PLATFORM, measures_in
 from tocsin.containment.policy import Policy, measure_json, word_of
 from tocsin.containment.ports import Connector, Order
-from tocsin.containment.values import GATE, Measure, MeasureKind
+from tocsin.containment.values import GATE, MeasureKind
 
 ASKED_MAX = 100  # accounts a system is asked about beforehand
 
