@@ -16,6 +16,7 @@ import duckdb
 import orjson
 
 from tocsin.events import cutting, opening
+from tocsin.events.content import Content
 from tocsin.events.cutting import Chunk, Cut
 from tocsin.events.dialect import ReadingOptions
 from tocsin.events.enrichment import Enrichment
@@ -29,35 +30,6 @@ from tocsin.kernel import clock, files
 SAMPLE_LINES = 200
 RECOGNISED_MIN = 0.5
 Progress = Callable[[Path, int, int], None]  # file, bytes of it done, bytes in all
-
-
-class Content:
-    """The running digest of a source's unpacked bytes, checked at the lengths of earlier sources (grown files)."""
-
-    def __init__(self, earlier: dict[int, dict[str, str]]) -> None:
-        self.earlier = earlier  # content length -> content digest -> source id
-        self.length = 0
-        self.grown_from = ""
-        self._digest = hashlib.sha256()
-        self._marks = sorted(earlier)
-
-    def watch(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass blocks on, and note when what went by so far is the whole of an earlier source."""
-        for block in blocks:
-            at = 0
-            while self._marks and self._marks[0] <= self.length + len(block) - at:
-                mark = self._marks.pop(0)
-                end = at + mark - self.length
-                self._digest.update(block[at:end])
-                self.length, at = mark, end
-                self.grown_from = self.earlier[mark].get(self._digest.hexdigest(), self.grown_from)
-            self._digest.update(block[at:])
-            self.length += len(block) - at
-            yield block
-
-    def hexdigest(self) -> str:
-        """Return the SHA-256 of all that went by."""
-        return self._digest.hexdigest()
 
 
 def reading_digest(formats: Sequence[Format], *, options: ReadingOptions, tables: Mapping[str, Path]) -> str:
@@ -117,6 +89,10 @@ class SourceReader:
         self._reading = reading_digest(formats, options=options, tables=enrichment.tables)
         self._sealed = folder.sealed()
         self._lengths = _earlier_lengths(self._sealed)
+        self._by_start: dict[str, list[str]] = {}  # digest of the first bytes -> sources that begin so
+        for source_id, kept in self._sealed.items():
+            for start in kept["seal"].get("content_starts", [])[:1]:
+                self._by_start.setdefault(start, []).append(source_id)
         self._under_way: deque[_UnderWay] = deque()
         self._idle: SimpleQueue[Parser] = SimpleQueue()
         self._pool = ThreadPoolExecutor(threads)
@@ -223,10 +199,13 @@ class SourceReader:
         sealed = self._sealed
         twin = self._lengths.get(length, {}).get(digest, "")
         twin = twin if twin in sealed else ""
+        longer = "" if twin else self._longer(file)
         notes = [f"recovered up to the cut: {file.stream.cut}"] if file.stream.cut else []
         grown_from = file.content.grown_from
         if twin:
             notes.append(f"same content as {sealed[twin]['path']}: kept once")
+        elif longer:
+            notes.append(f"the start of {sealed[longer]['path']}, where its lines are counted")
         elif grown_from in sealed and length > _length_of(sealed[grown_from]):
             notes.append(f"continues {sealed[grown_from]['path']}, whose lines are counted as repeated")
             sealed[grown_from] = self._folder.supersede(grown_from)
@@ -240,18 +219,34 @@ class SourceReader:
             lines=sum(part.lines for part in done),
             parsed=parsed,
             rejected=sum(refused.values()),
-            repeated=parsed if twin else 0,
+            repeated=parsed if twin or longer else 0,
             first_ts=min(moments, default=None),
             last_ts=max(moments, default=None),
             notes=tuple(notes),
             rejected_by_reason=dict(refused),
         )
         extra: dict[str, object] = {
-            "reading": self._reading, "content_sha256": "" if twin else digest, "content_bytes": length,
-            "written": 0 if twin else sum(part.written for part in done), "read_at": clock.now().isoformat(),
+            "reading": self._reading, "content_sha256": "" if twin or longer else digest, "content_bytes": length,
+            "content_starts": file.content.starts,
+            "written": 0 if twin or longer else sum(part.written for part in done), "read_at": clock.now().isoformat(),
         }  # fmt: skip
-        sealed[read.source_id] = self._folder.seal(read, work=file.work, extra=extra, keep_events=not twin)
+        sealed[read.source_id] = self._folder.seal(read, work=file.work, extra=extra, keep_events=not (twin or longer))
+        if file.content.starts:
+            self._by_start.setdefault(file.content.starts[0], []).append(read.source_id)
         return read
+
+    def _longer(self, file: _UnderWay) -> str:
+        """Return the sealed source of which a file is only the start, or nothing."""
+        starts = file.content.starts
+        for source_id in self._by_start.get(starts[0], []) if starts else []:
+            kept = self._sealed.get(source_id)
+            if kept is None or _length_of(kept) <= file.content.length or not _content_of(kept):
+                continue
+            if kept["seal"]["content_starts"][: len(starts)] == starts and file.content.begins(
+                Path(kept["path"]), sha256=kept["sha256"]
+            ):
+                return source_id
+        return ""
 
 
 def _content_of(kept: dict[str, Any]) -> str:

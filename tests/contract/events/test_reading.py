@@ -100,6 +100,27 @@ def test_the_same_file_again_or_packed_or_grown_adds_nothing_twice(tmp_path, rea
         assert len(reading.rows("line")) == 45
 
 
+@pytest.mark.parametrize("cut_at", [40, 2000, -30])
+def test_a_copy_of_only_the_start_of_a_log_adds_nothing_whenever_it_is_read(tmp_path, read, combined, cut_at):
+    text = combined(30)
+    (tmp_path / "a-whole.log.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "b-start.log").write_bytes(text[:cut_at])
+    together = read([tmp_path / "a-whole.log.gz", tmp_path / "b-start.log"], folder="together")
+    read([tmp_path / "a-whole.log.gz"], folder="after")
+    after = read([tmp_path / "b-start.log"], folder="after")
+    for reading in (together, after):
+        assert len(reading.rows()) == 30
+        assert sum(source.parsed - source.repeated for source in reading.sources) == 30
+
+
+def test_a_log_that_begins_like_another_and_then_differs_is_another(tmp_path, read, combined):
+    text = combined(30)
+    (tmp_path / "a.log").write_bytes(text)
+    (tmp_path / "b.log").write_bytes(text[:2000].replace(b"/a/18 ", b"/a/81 "))
+    reading = read([tmp_path / "a.log", tmp_path / "b.log"])
+    assert len(reading.rows()) == sum(source.parsed for source in reading.sources) > 30
+
+
 def test_records_with_an_id_of_their_own_are_kept_once_across_deliveries(tmp_path, read):
     def record(number: int) -> dict:
         return {
