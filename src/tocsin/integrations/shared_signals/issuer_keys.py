@@ -13,6 +13,7 @@ from tocsin.kernel.language import gettext as _
 
 FETCH_FLOOR_SECONDS = 60.0  # whoever sends tokens with invented key ids must not make us ask all the time
 KEYS_MAX = 100
+RSA_BITS_MIN = 2048  # as the interoperability profile demands
 
 Fetch = Callable[[str], Any]  # an address -> its JSON; raises whatever an outage raises as FetchFailed
 
@@ -64,15 +65,21 @@ class IssuerKeys:
 
 
 def keys_in(jwks: Any) -> list[Key]:
-    """Return the public keys of a JWK set (RFC 7517); symmetric ones are not taken."""
+    """Return the public keys of a JWK set (RFC 7517); symmetric and short ones are not taken."""
     listed = jwks.get("keys") if isinstance(jwks, dict) else None
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed) or len(listed) > KEYS_MAX:
         raise _not_a_set()
-    public = [each for each in listed if each.get("kty") in ("RSA", "EC", "OKP")]
+    public = [each for each in listed if each.get("kty") in ("EC", "OKP") or _long_enough(each)]
     try:
         return list(KeySet.import_key_set({"keys": public})) if public else []
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise _not_a_set() from error
+
+
+def _long_enough(jwk: Mapping[str, Any]) -> bool:
+    """Say whether this is an RSA key of at least ``RSA_BITS_MIN`` bits, by its modulus (RFC 7518, section 6.3.1.1)."""
+    modulus = str(jwk.get("n", ""))
+    return jwk.get("kty") == "RSA" and len(modulus.rstrip("=")) * 6 >= RSA_BITS_MIN
 
 
 def _not_a_set() -> StreamNotUnderstood:

@@ -1,10 +1,12 @@
 """Asking a transmitter for its tokens: RFC 8936, with a bearer token that is fixed or fetched (RFC 6749, section 4.4)."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote_plus
 
 import aiohttp
 
@@ -109,11 +111,11 @@ class _Poll:
     async def _fresh_bearer(self, session: aiohttp.ClientSession) -> str:
         settings = self.stream.settings
         form = {"grant_type": "client_credentials", "scope": settings.get("scope") or "ssf.read"}
-        credentials = aiohttp.BasicAuth(str(settings.get("client_id", "")), self.secrets.get("client_secret", ""))
+        # RFC 6749, section 2.3.1: both are form-encoded before they are put together.
+        pair = f"{quote_plus(settings.get('client_id', ''))}:{quote_plus(self.secrets.get('client_secret', ''))}"
+        headers = {"authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
         try:
-            status, answer = await exchange.answered(
-                session, "POST", settings["token_url"], data=form, auth=credentials
-            )  # fmt: skip
+            status, answer = await exchange.answered(session, "POST", settings["token_url"], data=form, headers=headers)
         except FetchFailed as error:
             raise self._unreachable(str(error)) from error
         token = answer.get("access_token") if status == 200 and isinstance(answer, dict) else None
