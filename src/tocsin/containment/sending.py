@@ -26,7 +26,7 @@ from tocsin.kernel import clock
 # planned is sent only while its plan runs and its wave goes on; reading back and undoing never stop.
 _CLAIM = """
 WITH due AS MATERIALIZED (
-  SELECT step.id, step.state AS before, plan.since_at, plan.number AS plan, plan.revision_id
+  SELECT step.id, step.state AS before, step.state_at AS since, plan.since_at, plan.number AS plan, plan.revision_id
     FROM tocsin_containmentstep step
     JOIN tocsin_containmentplan plan ON plan.id = step.plan_id
     JOIN tocsin_containmentwave wave ON wave.plan_id = step.plan_id AND wave.number = step.wave
@@ -41,7 +41,7 @@ UPDATE tocsin_containmentstep step
        lease_until = %(until)s, next_try_at = %(until)s, claimed_by = %(worker)s
   FROM due
  WHERE step.id = due.id
-RETURNING step.id, due.plan, due.before, due.since_at, due.revision_id, step.account, step.system, step.measure,
+RETURNING step.id, due.plan, due.before, due.since, due.since_at, due.revision_id, step.account, step.system, step.measure,
           step.details, step.tries, step.reason
 """
 # Only what this worker still holds is settled: a fact of done, or another worker after our lease, may have moved it.
@@ -101,7 +101,8 @@ def _claimed(row: Mapping[str, Any]) -> ClaimedStep:
         account=row["account"], measure=Measure(kind, **details), since_at=row["since_at"],
         key=hashlib.sha256(text.encode()).hexdigest(),
     )  # fmt: skip
-    return ClaimedStep(row["id"], row["plan"], order, StepState(row["before"]), row["tries"], row["reason"])
+    before = StepState(row["before"])
+    return ClaimedStep(row["id"], row["plan"], order, before, row["since"], row["tries"], row["reason"])
 
 
 def settle_steps(

@@ -16,6 +16,7 @@ TRIES_MAX = 8  # of one step, rate limits not counted: about an hour and a half 
 NOTHING_TRIES_MAX = 3  # a system that answers and does nothing is asked this often
 BACK_OFF_SECONDS_MIN = 15.0
 BACK_OFF_SECONDS_MAX = 3600.0
+READING_SECONDS_MAX = 86_400.0  # a system that cannot tell for a day is given up
 SECOND_LOOK_SECONDS = 10.0  # directories copy themselves: look twice before saying that nothing was done
 REASON_CHARACTERS_MAX = 300
 
@@ -28,6 +29,7 @@ class ClaimedStep:
     plan: int
     order: Order
     before: StepState
+    state_at: datetime  # since when it has been in that state
     tries: int
     reason: str
 
@@ -123,11 +125,13 @@ def _nothing_seen(step: ClaimedStep, *, now: datetime) -> Settled:
 
 
 def _not_told(step: ClaimedStep, *, read: ReadBack, now: datetime) -> Settled:
-    tries = step.tries + 1
-    if tries >= TRIES_MAX:
-        return Settled(step.id, StepState.UNREACHABLE, tries, None, said(StepReason.NO_ANSWER, read.reason))
-    again_at = now + timedelta(seconds=back_off_seconds(tries))
-    return Settled(step.id, step.before, tries, again_at, said(StepReason.NO_ANSWER, read.reason))
+    """Look again, after as long as it has lasted already; no try is counted, since some systems lag for minutes."""
+    lasted = (now - step.state_at).total_seconds()
+    reason = said(StepReason.NO_ANSWER, read.reason)
+    if lasted > READING_SECONDS_MAX:
+        return Settled(step.id, StepState.UNREACHABLE, step.tries, None, reason)
+    again_at = now + timedelta(seconds=min(BACK_OFF_SECONDS_MAX, max(BACK_OFF_SECONDS_MIN, lasted)))
+    return Settled(step.id, step.before, step.tries, again_at, reason)
 
 
 def after_undoing(step: ClaimedStep, *, outcome: Outcome, read: ReadBack | None, now: datetime) -> Settled:
