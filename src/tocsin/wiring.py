@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from tocsin.cli.wired import RowsState
+from tocsin.containment import queries as containment
+from tocsin.containment.errors import CallbackNotVerified
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
+from tocsin.kernel import clock
 
 # One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two
 # formats recognise a file equally well, the one named earlier wins.
@@ -92,6 +96,27 @@ class Wiring:
         )
         return connected
 
+    def accept_signal(self, name: str, *, headers: Mapping[str, str], body: bytes) -> Any:
+        """Take one security event token that was pushed: the receiver's answer has status, headers and body."""
+        return _receiver().accept(name, headers=headers, body=body)
+
+    def poll_signals(self, name: str) -> Any:
+        """Ask the transmitter of a stream for what it has; how many tokens came, were new, were refused."""
+        return import_module("tocsin.integrations.shared_signals.polling").poll(name, receiver=_receiver())
+
+    def issuer_keys(self, path: Path) -> dict[str, Any]:
+        """Return the JWK set in a file; StreamNotUnderstood when it holds none."""
+        keys: dict[str, Any] = import_module("tocsin.integrations.shared_signals.issuer_keys").read_file(path)
+        return keys
+
+    def verified_callback(self, name: str, *, headers: Mapping[str, str], body: bytes) -> None:
+        """Return when a connected product signed what it reports; CallbackNotVerified otherwise."""
+        system = containment.system(name)
+        if system.kind != "webhook":
+            raise CallbackNotVerified(f"{name} is no webhook")
+        inbound = import_module("tocsin.integrations.webhook.inbound")
+        inbound.verified(headers, body, secrets=containment.secrets_of(name), now=clock.now())
+
     def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
         """Answer gates, signals and webhooks over HTTP and carry out what waits, until told to stop."""
         serving = import_module("tocsin.api.serving")
@@ -109,6 +134,12 @@ def build(
     They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
     """
     return Wiring(formats=formats(), rows=rows, rows_state=rows_state, remove_rows=remove_rows)
+
+
+@cache
+def _receiver() -> Any:
+    """Return the one receiver of signals: it keeps the issuers' keys between tokens."""
+    return import_module("tocsin.integrations.shared_signals.receiver").Receiver()
 
 
 def _connector_file(folder: str) -> Any:

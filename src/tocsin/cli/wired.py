@@ -51,6 +51,12 @@ class Wired(Protocol):
     def connector(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Connector:
         """Return the connector of a system; SystemNotUnderstood says which setting is wrong."""
 
+    def poll_signals(self, name: str) -> Any:
+        """Ask the transmitter of a stream for what it has; how many tokens came, were new, were refused."""
+
+    def issuer_keys(self, path: Path) -> dict[str, Any]:
+        """Return the JWK set in a file; StreamNotUnderstood when it holds none."""
+
     def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
         """Answer gates, signals and webhooks over HTTP and carry out what waits, until told to stop."""
 

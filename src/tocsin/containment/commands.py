@@ -2,6 +2,7 @@
 
 from tocsin.containment.approving import approve_plan
 from tocsin.containment.attempts import ask_done, work_off
+from tocsin.containment.callbacks import facts_of
 from tocsin.containment.done import Recorded, record_done, record_facts, settle_progress
 from tocsin.containment.gate_changes import publish_changes, record_enforcing
 from tocsin.containment.gate_keys import export_trust
@@ -19,11 +20,15 @@ from tocsin.containment.running import (
 )
 from tocsin.containment.sending import claim_steps, settle_steps, undo_steps
 from tocsin.containment.signals import Placed, add_stream, keep_news, record_news, remove_stream
+from tocsin.containment.steps import make_steps
 from tocsin.containment.systems import add_system, hold_system, remove_system
+from tocsin.containment.working import Connect, Worker
 
 __all__ = [
+    "Connect",
     "Placed",
     "Recorded",
+    "Worker",
     "add_stream",
     "add_system",
     "appeal",
@@ -36,8 +41,10 @@ __all__ = [
     "decide_appeal",
     "draw_plan",
     "export_trust",
+    "facts_of",
     "hold_system",
     "keep_news",
+    "make_steps",
     "pause_plan",
     "publish_changes",
     "publish_list",

@@ -85,3 +85,11 @@ class NoSuchStream(TocsinError):
 
 class StreamNotUnderstood(TocsinError):
     """The settings of a Shared Signals stream are wrong, with the place."""
+
+
+class CallbackNotVerified(TocsinError):
+    """A connected product's report is not signed as agreed, is too old, or names a system there is not."""
+
+
+class CallbackNotUnderstood(TocsinError):
+    """A connected product's report says something that cannot be read, with the place."""

@@ -1,8 +1,10 @@
 """The keys of a stream's issuer: given once as a file, or fetched from its JWKS address and fetched again when needed."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from joserfc.errors import JoseError
@@ -62,6 +64,17 @@ class IssuerKeys:
             self._keys = keys_in(self._fetch(self._address))
         except (FetchFailed, StreamNotUnderstood):
             return
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the JWK set in a file, its public keys only."""
+    try:
+        keys = keys_in(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise _not_a_set() from error
+    if not keys:
+        raise _not_a_set()
+    return {"keys": [key.as_dict(private=False) for key in keys]}
 
 
 def keys_in(jwks: Any) -> list[Key]:
