@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.cli.wired import RowsState
-from tocsin.containment import queries as containment
 from tocsin.containment.errors import CallbackNotVerified
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
@@ -111,6 +110,7 @@ class Wiring:
 
     def verified_callback(self, name: str, *, headers: Mapping[str, str], body: bytes) -> None:
         """Return when a connected product signed what it reports; CallbackNotVerified otherwise."""
+        containment = import_module("tocsin.containment.queries")  # it loads DuckDB: not at every start
         system = containment.system(name)
         if system.kind != "webhook":
             raise CallbackNotVerified(f"{name} is no webhook")
