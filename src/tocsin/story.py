@@ -1,15 +1,17 @@
 """The arrows: how one noun becomes the next, from logs to the report."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
 
 import tocsin
+from tocsin.containment import commands as containment_commands
+from tocsin.containment.values import Worked
 from tocsin.detections import commands as detection_commands, queries as detection_queries
 from tocsin.detections.values import Reason, Rule
 from tocsin.events import commands as event_commands, queries as event_queries
@@ -27,6 +29,7 @@ from tocsin.scopes import commands as scope_commands, queries as scope_queries
 from tocsin.scopes.values import Revision, ScopeDraft
 
 PARTIAL = ".partial"
+WAIT_SECONDS = 1.0  # of the worker, when nothing is due
 TABLES = {
     "asn": gettext_noop("No table of networks is installed: who runs an address is not known."),
     "place": gettext_noop("No table of countries is installed: where an address is, is not known."),
@@ -278,6 +281,40 @@ def summary(investigation: Investigation) -> dict[str, Any]:
         "answer": report_queries.answer(investigation).text,
         "seconds": investigation.seconds,
     }
+
+
+def contain_work(
+    connect: containment_commands.Connect,
+    *,
+    once: bool,
+    only: Collection[str] = (),
+    told: Callable[[Worked], None] | None = None,
+    wait: Callable[[float], object] = sleep,
+) -> None:
+    """Run the arrows of containment: what people approved and started goes on by itself, and survives a kill anywhere.
+
+    ``once`` ends as soon as nothing is due; else the worker goes on until it is interrupted. With ``only``, nothing but
+    these connected systems is worked on.
+    """
+    worker = containment_commands.Worker(connect, only=only, **({"told": told} if told else {}))
+    on_systems = (
+        ("steps to send, read back and undo", worker.work_systems),
+        ("done to ask", worker.ask_done),
+        ("progress to settle", worker.settle_progress),
+    )
+    arrows: tuple[tuple[str, Callable[[], int]], ...] = (
+        ("waves to begin", worker.begin_waves),
+        ("steps to make", worker.make_steps),
+        ("list and changes to publish", worker.publish),
+        *on_systems,
+        ("plans to close", worker.close_plans),
+    )
+    while True:
+        moved = sum(take() for _name, take in (on_systems if only else arrows))
+        if moved == 0:
+            if once:
+                return
+            wait(WAIT_SECONDS)
 
 
 def _say(watching: Watching, text: str) -> None:

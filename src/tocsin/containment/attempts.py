@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tocsin.containment import sending, settling, systems
 from tocsin.containment.ports import Answer, Connector, Holding, Order, Outcome, ReadBack
 from tocsin.containment.settling import ClaimedStep, Settled
 from tocsin.containment.states import StepState
-from tocsin.containment.values import DoneBy, DoneFact, DoneKind, MeasureKind, StepReason, System
+from tocsin.containment.values import DoneBy, DoneFact, DoneKind, MeasureKind, StepReason, System, Worked
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
 
@@ -29,16 +29,6 @@ DONE_OF: Mapping[MeasureKind, DoneKind] = {
 IN_FORCE_IS_DONE = frozenset({MeasureKind.REVOKE_SESSIONS, MeasureKind.SUSPEND})
 
 Record = Callable[[Sequence[DoneFact]], int]
-
-
-@dataclass(frozen=True, slots=True)
-class Worked:
-    """What one round on one system did: steps by the state they went to; ``held_reason`` when it did not answer."""
-
-    system: str
-    claimed: int
-    states: Mapping[StepState, int] = field(default_factory=dict)
-    held_reason: str = ""
 
 
 def work_off(connector: Connector, *, worker: str, record: Record) -> Worked:

@@ -13,7 +13,7 @@ from tocsin.containment.policy_file import list_from_file, policy_path, read_pol
 from tocsin.containment.progress import account_state, export_accounts, funnel
 from tocsin.containment.residue import ProgressCount, ResidueLine, open_accounts, progress_counts, residue
 from tocsin.containment.running import plans_finished, waves_due
-from tocsin.containment.sending import due_counts
+from tocsin.containment.sending import steps_waiting
 from tocsin.containment.signals import stream, stream_secrets, streams, unmapped
 from tocsin.containment.stop_rules import watching
 from tocsin.containment.systems import secrets_of, system, systems
@@ -30,7 +30,6 @@ __all__ = [
     "automatic",
     "changes_after",
     "changes_due",
-    "due_counts",
     "export_accounts",
     "feed_token",
     "funnel",
@@ -52,6 +51,7 @@ __all__ = [
     "residue",
     "secrets_of",
     "shipped_policies",
+    "steps_waiting",
     "stream",
     "stream_secrets",
     "streams",

@@ -41,8 +41,8 @@ UPDATE tocsin_containmentstep step
        lease_until = %(until)s, next_try_at = %(until)s, claimed_by = %(worker)s
   FROM due
  WHERE step.id = due.id
-RETURNING step.id, due.plan, due.before, due.since, due.since_at, due.revision_id, step.account, step.system, step.measure,
-          step.details, step.tries, step.reason
+RETURNING step.id, due.plan, due.before, due.since, due.since_at, due.revision_id, step.account, step.system,
+          step.measure, step.details, step.tries, step.reason
 """
 # Only what this worker still holds is settled: a fact of done, or another worker after our lease, may have moved it.
 _SETTLE = """
@@ -187,14 +187,14 @@ def undo_steps(plan_id: UUID, *, accounts: Sequence[str] | None = None) -> int:
         return int(cursor.rowcount)
 
 
-def due_counts(at: datetime | None = None) -> dict[str, int]:
-    """Return how many steps are due on each connected system now, or will be by a moment."""
+def steps_waiting() -> dict[str, tuple[int, datetime]]:
+    """Return per system how many steps are still to be sent, read back or undone, and when the next is due."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT system, count(*) FROM tocsin_containmentstep WHERE next_try_at <= %s GROUP BY 1 ORDER BY 1",
-            [at or clock.now()],
+            "SELECT system, count(*), min(next_try_at) FROM tocsin_containmentstep WHERE next_try_at IS NOT NULL "
+            "GROUP BY 1 ORDER BY 1"
         )
-        return dict(cursor.fetchall())
+        return {system: (count, next_at) for system, count, next_at in cursor.fetchall()}
 
 
 def known_accounts(system: str, *, accounts: Sequence[str]) -> set[str]:

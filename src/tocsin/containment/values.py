@@ -347,3 +347,13 @@ class Stream:
     removed_at: datetime | None
     counts: Mapping[SignalOutcome, int] = field(default_factory=dict)
     last_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What one round on one system did: steps by the state they went to; ``held_reason`` when it did not answer."""
+
+    system: str
+    claimed: int
+    states: Mapping[StepState, int] = field(default_factory=dict)
+    held_reason: str = ""
