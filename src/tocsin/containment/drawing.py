@@ -16,7 +16,7 @@ from typing import Any
 
 from tocsin.containment import matching, wave_shares
 from tocsin.containment.errors import AccountsLeftOut, PolicyNotUnderstood
-from tocsin.containment.matching import Earlier
+from tocsin.containment.matching import Earlier, ScopeRows
 from tocsin.containment.policy import Policy, measure_json
 from tocsin.containment.ports import Connector
 from tocsin.containment.values import GATE, Measure, MeasureKind
@@ -56,6 +56,7 @@ class Drawn:
     not_at_once: tuple[str, ...]  # rules whose at_once does not hold: too many accounts
     outside_scope: int
     missing_of_scope: int
+    principals: int  # identities the intruder used that are no customers' accounts, among all of these
 
     def count(self, kept: str) -> int:
         """Return how many accounts are kept as ``kept``."""
@@ -69,14 +70,14 @@ def measures_file(plan: Any) -> Path:
 
 
 def draw(
-    scope_file: Path,
+    scope: ScopeRows,
     *,
     policy: Policy,
     connectors: Mapping[str, Connector],
     incident_id: str,
     earlier: Sequence[Earlier] = (),
 ) -> Drawn:
-    """Draw ``scope_file`` (Parquet) through ``policy``. ``earlier`` are the plans that hold accounts already.
+    """Draw a scope through ``policy``. ``earlier`` are the plans that hold accounts already.
 
     AccountsLeftOut when a rule is missing for somebody, PolicyNotUnderstood when a measure has no system to take it.
     """
@@ -85,8 +86,9 @@ def draw(
         sizes = matching.load_lists(store, policy=policy, files=files)
         bits: dict[Measure, int] = {}
         matching.load_held(store, earlier=earlier, bits=bits)
-        platforms = matching.platforms_kept(store, file=scope_file)
-        sql = matching.classified(policy, file=scope_file, platforms=platforms, follows=bool(earlier))
+        principals = scope.load(store)
+        platforms = matching.platforms_kept(store, scope=scope)
+        sql = matching.classified(policy, scope=scope, platforms=platforms, follows=bool(earlier))
         pairs = store.rows(f"SELECT rule, exempted, mask, count(*) AS n FROM ({sql}) GROUP BY ALL ORDER BY ALL")
         _refuse_left_out(store, sql=sql, pairs=pairs, policy=policy)
         table = _Table(policy, connectors=connectors, pairs=pairs, bits=bits)
@@ -98,7 +100,14 @@ def draw(
         )
         final = _final_sql(sql, policy=policy, thresholds=thresholds, at_once=at_once, key=key)
         return _written(
-            store, final=final, scope_file=scope_file, table=table, sizes=sizes, not_at_once=too_many, policy=policy
+            store,
+            final=final,
+            scope=scope,
+            principals=principals,
+            table=table,
+            sizes=sizes,
+            not_at_once=too_many,
+            policy=policy,
         )
 
 
@@ -233,7 +242,7 @@ def _final_sql(
 
 
 def _written(
-    store: EventStore, *, final: str, scope_file: Path, table: _Table, sizes: dict[str, int],
+    store: EventStore, *, final: str, scope: ScopeRows, principals: int, table: _Table, sizes: dict[str, int],
     not_at_once: tuple[str, ...], policy: Policy,
 ) -> Drawn:  # fmt: skip
     aside = scopes.evidence_folder() / f".drawing-{secrets.token_hex(8)}"
@@ -247,7 +256,9 @@ def _written(
         f"SELECT kept, rule, exempted, combination, coalesce(platform, '') AS platform, wave, count(*) AS accounts "
         f"FROM read_parquet({file}) GROUP BY ALL ORDER BY ALL"
     )
-    outside, missing = _difference(store, drawn=file, scope=quoted(str(scope_file.resolve())))
+    outside, missing = _difference(
+        store, drawn=f"SELECT account FROM read_parquet({file})", scope=f"SELECT account FROM ({scope.sql})"
+    )
     names = {
         n: tuple(
             store.column(
@@ -258,24 +269,18 @@ def _written(
     }  # fmt: skip
     return Drawn(
         sha256=pinned.sha256, combinations=tuple(table.combinations), cells=tuple(Cell(**cell) for cell in cells),
-        list_sizes=sizes, exempt_names=names, not_at_once=not_at_once, outside_scope=outside, missing_of_scope=missing,
+        list_sizes=sizes, exempt_names=names, not_at_once=not_at_once, outside_scope=outside, missing_of_scope=missing, principals=principals,
     )  # fmt: skip
 
 
 def _difference(store: EventStore, *, drawn: str, scope: str) -> tuple[int, int]:
     """Return how many accounts are drawn but not in the scope, and in the scope but not drawn: exactly.
 
-    Both files are in the same order, so they are first compared row by row, which needs no memory; only where that
-    finds something are the sets taken apart.
+    Both are in the same order, so they are first compared row by row, which needs no memory; only where that finds
+    something are the sets taken apart.
     """
-    unlike = store.count(
-        f"SELECT 1 FROM read_parquet({drawn}) d POSITIONAL JOIN read_parquet({scope}) s "
-        "WHERE d.account IS DISTINCT FROM s.account"
-    )
-    if not unlike:
+    unlike = f"SELECT 1 FROM ({drawn}) d POSITIONAL JOIN ({scope}) s WHERE d.account IS DISTINCT FROM s.account"
+    if not store.count(unlike):
         return 0, 0
-    both = f"read_parquet({drawn})", f"read_parquet({scope})"
-    return tuple(  # type: ignore[return-value]
-        store.count(f"SELECT 1 FROM {one} AS one ANTI JOIN {other} AS other USING (account)")
-        for one, other in (both, both[::-1])
-    )
+    outside = store.count(f"SELECT 1 FROM ({drawn}) d ANTI JOIN ({scope}) s USING (account)")
+    return outside, store.count(f"SELECT 1 FROM ({scope}) s ANTI JOIN ({drawn}) d USING (account)")

@@ -12,7 +12,7 @@ from typing import Any
 from tocsin.containment import collateral
 from tocsin.containment.drawing import EXEMPT, HELD, MEASURED, NONE, Drawn
 from tocsin.containment.errors import SystemUnreachable
-from tocsin.containment.matching import UNKNOWN_PLATFORM, measures_in
+from tocsin.containment.matching import PRINCIPAL, UNKNOWN_PLATFORM, measures_in
 from tocsin.containment.policy import Policy, measure_json, word_of
 from tocsin.containment.ports import Connector, Order
 from tocsin.containment.values import GATE, MeasureKind
@@ -37,6 +37,7 @@ def dry_run(
     return {
         "scope_accounts": scope_accounts,
         "accounts": drawn.count(MEASURED),
+        "principals": {"scope": drawn.principals, "measured": _principals(drawn)},
         "exempt": drawn.count(EXEMPT),
         "none": drawn.count(NONE),
         "held": drawn.count(HELD),
@@ -67,6 +68,10 @@ def dry_run(
         "collateral": collateral.predicted(drawn, policy=policy),
         "not_at_once": list(drawn.not_at_once),
     }  # fmt: skip
+
+
+def _principals(drawn: Drawn) -> int:
+    return sum(cell.accounts for cell in drawn.cells if cell.kept == MEASURED and cell.platform == PRINCIPAL)
 
 
 def _merged(cells: Sequence[Any]) -> list[Any]:

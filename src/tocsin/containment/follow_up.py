@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tocsin.containment import drawing
-from tocsin.containment.matching import Earlier
+from tocsin.containment.matching import Earlier, ScopeRows
 from tocsin.containment.states import PlanState, StepState
 from tocsin.containment.values import LiftReason
 from tocsin.events.queries import EventStore, quoted
 from tocsin.kernel.loading import lazily
 from tocsin.scopes import queries as scopes
+from tocsin.scopes.values import Revision
 
 models = lazily("tocsin.containment.models")
 
@@ -24,6 +25,11 @@ def earlier_rows(incident: int) -> list[Any]:
     return list(found.order_by("number"))
 
 
+def scope_rows(revision: Revision) -> ScopeRows:
+    """Return what a plan on this revision is drawn from; its files are checked."""
+    return ScopeRows(scopes.accounts_file(revision), scopes.principals(revision))
+
+
 def held(earlier: Sequence[Any]) -> list[Earlier]:
     """Return what each earlier plan holds; whoever left the scope is held no longer, and can be contained again."""
     found = []
@@ -34,19 +40,19 @@ def held(earlier: Sequence[Any]) -> list[Earlier]:
     return found
 
 
-def released(earlier: Sequence[Any], *, scope_sha256: str) -> int:
+def released(earlier: Sequence[Any], *, scope: ScopeRows) -> int:
     """Return how many accounts earlier plans hold that are in the scope no longer."""
     with EventStore([], scratch=scopes.evidence_folder()) as store:
         for each in earlier:
-            _find_released(store, each, scope_sha256=scope_sha256)
+            _find_released(store, each, scope=scope)
         arms = [f"SELECT account FROM released_{each.number}" for each in earlier]
         return store.count(" UNION ".join(arms)) if arms else 0
 
 
-def released_accounts(earlier: Any, *, scope_sha256: str) -> Iterator[list[str]]:
+def released_accounts(earlier: Any, *, scope: ScopeRows) -> Iterator[list[str]]:
     """Yield, in batches, the accounts one earlier plan holds that are in the scope no longer."""
     with EventStore([], scratch=scopes.evidence_folder()) as store:
-        name = _find_released(store, earlier, scope_sha256=scope_sha256)
+        name = _find_released(store, earlier, scope=scope)
         store.temporary("numbered", f"SELECT account, row_number() OVER (ORDER BY account) - 1 AS n FROM {name}")
         for start in range(0, store.count("SELECT 1 FROM numbered"), NAMES_AT_ONCE):
             yield store.column(
@@ -60,16 +66,16 @@ def rows_of(accounts: Sequence[str], *, reason: str) -> list[tuple[str, str]]:
     return [(json.dumps({"account": a, "reason": reason}, sort_keys=True), f"account:{a}") for a in accounts]
 
 
-def _find_released(store: EventStore, earlier: Any, *, scope_sha256: str) -> str:
+def _find_released(store: EventStore, earlier: Any, *, scope: ScopeRows) -> str:
     """Make the table of whom one plan holds although the scope does not, without those it let out; return its name."""
     file = quoted(str(drawing.measures_file(earlier).resolve()))
-    scope = quoted(str(scopes.evidence_path(scope_sha256).resolve()))
+    scope.load(store)
     lifted = models.ContainmentProgress.objects.filter(plan=earlier, state__in=[StepState.UNDONE, StepState.EXEMPT])
     names = lifted.values_list("account", flat=True)
     store.load(f"lifted_{earlier.number}", {"account": "VARCHAR"}, [(name,) for name in names])
     store.temporary(
         f"released_{earlier.number}",
-        f"SELECT account FROM read_parquet({file}) AS held ANTI JOIN read_parquet({scope}) AS scope USING (account) "
+        f"SELECT account FROM read_parquet({file}) AS held ANTI JOIN ({scope.sql}) AS scope USING (account) "
         f"ANTI JOIN lifted_{earlier.number} USING (account) WHERE held.wave >= 1",
     )
     return f"released_{earlier.number}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.containment.errors import PolicyNotUnderstood
-from tocsin.containment.policy import Condition, NamedList, Policy
+from tocsin.containment.policy import PRINCIPAL, Condition, NamedList, Policy
 from tocsin.containment.values import Measure, MeasureKind
 from tocsin.events.queries import EventStore, quoted
 from tocsin.kernel.language import gettext as _
@@ -20,6 +20,36 @@ NO_RULE = -1
 UNKNOWN_PLATFORM = "unknown"
 PLATFORMS_MAX = 40  # of a scope; attackers write the logs, and a plan's counts are by platform
 OTHER_PLATFORM = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRows:
+    """What a plan is drawn from: the column file of a revision, and the identities the intruder used besides.
+
+    Staff, service and cloud identities are no customers' accounts: their role and their platform are ``principal``, so
+    that every count keeps them apart.
+    """
+
+    file: Path
+    principals: tuple[str, ...] = ()
+
+    def load(self, store: EventStore) -> int:
+        """Make the table ``principals``, without those that are accounts of the scope; return how many there are."""
+        store.load("named", {"account": "VARCHAR"}, [(name,) for name in sorted(set(self.principals))])
+        file = quoted(str(self.file.resolve()))
+        store.temporary(
+            "principals", f"SELECT account FROM named ANTI JOIN read_parquet({file}) s USING (account) ORDER BY account"
+        )
+        return store.count("SELECT 1 FROM principals")
+
+    @property
+    def sql(self) -> str:
+        """Return SQL for account, role, certainty, data, platform, client_version, in the order of the file."""
+        return (
+            "SELECT account, role, certainty, data, platform, client_version "
+            f"FROM read_parquet({quoted(str(self.file.resolve()))}) UNION ALL "
+            f"SELECT account, '{PRINCIPAL}', 'confirmed', NULL, '{PRINCIPAL}', NULL FROM principals"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +100,16 @@ def load_held(store: EventStore, *, earlier: Sequence[Earlier], bits: dict[Measu
     store.temporary("held", f"SELECT account, bit_or(mask) AS mask FROM ({' UNION ALL '.join(arms)}) GROUP BY account")
 
 
-def platforms_kept(store: EventStore, *, file: Path) -> list[str]:
+def platforms_kept(store: EventStore, *, scope: ScopeRows) -> list[str]:
     """Return the platforms that are counted by name: the ones most accounts are on."""
     found = store.column(
-        f"SELECT lower(platform) AS name FROM read_parquet({quoted(str(file.resolve()))}) "
+        f"SELECT lower(platform) AS name FROM ({scope.sql}) "
         f"WHERE platform IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {PLATFORMS_MAX}"
     )
     return [str(name) for name in found]
 
 
-def classified(policy: Policy, *, file: Path, platforms: Sequence[str], follows: bool) -> str:
+def classified(policy: Policy, *, scope: ScopeRows, platforms: Sequence[str], follows: bool) -> str:
     """Return SQL: every account of the scope with ``rule`` and ``exempted`` (-1: none) and ``mask``, in file order."""
     rules = " ".join(f"WHEN {condition_sql(rule.when, policy)} THEN {n}" for n, rule in enumerate(policy.rules))
     names = [each.name for each in policy.lists]
@@ -96,7 +126,7 @@ def classified(policy: Policy, *, file: Path, platforms: Sequence[str], follows:
         FROM (
             SELECT account, role, certainty, data, client_version, CASE WHEN platform IS NULL THEN NULL
                 WHEN lower(platform) IN ({known}) THEN lower(platform) ELSE '{OTHER_PLATFORM}' END AS platform
-            FROM read_parquet({quoted(str(file.resolve()))})
+            FROM ({scope.sql})
         ) s {joined}
     """
 

@@ -51,11 +51,12 @@ def draw_plan(
     permissions.check(Act.DRAW_PLAN, by=by)
     revision = _latest_frozen(incident)
     earlier = follow_up.earlier_rows(incident)
+    scope = follow_up.scope_rows(revision)
     drawn = drawing.draw(
-        scopes.accounts_file(revision), policy=policy, connectors=systems, incident_id=str(incidents.id_of(incident)),
+        scope, policy=policy, connectors=systems, incident_id=str(incidents.id_of(incident)),
         earlier=follow_up.held(earlier),
     )  # fmt: skip
-    released = follow_up.released(earlier, scope_sha256=revision.accounts_sha256)
+    released = follow_up.released(earlier, scope=scope)
     if not drawn.count(MEASURED) and not released and not policy.everyone:
         raise NothingToContain(
             _("This plan would contain nobody: {held} accounts are held by earlier plans, {none} need nothing.").format(

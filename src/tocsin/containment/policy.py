@@ -12,6 +12,7 @@ from tocsin.kernel.language import gettext_noop
 APPROVAL_ABOVE_DEFAULT = 100
 APPROVAL_ABOVE_MAX = 1000
 APPROVAL_PEOPLE_MIN = 2
+PRINCIPAL = "principal"  # a role: an identity of staff, of a service or in a cloud that the intruder used
 WAVE_SHARES = (0.001, 0.01, 0.1, 1.0)
 WAVE_WAIT_MINUTES = 15.0
 
@@ -157,6 +158,10 @@ def automatic(
             at_once=True,
         )
     ]
+    taken = (Measure(MeasureKind.REVOKE_SESSIONS), Measure(MeasureKind.RESET_PASSWORD))
+    rules.append(
+        Rule(gettext_noop("an identity the intruder used"), Condition(roles=(PRINCIPAL,)), taken, at_once=True)
+    )
     if passkeys is not None:
         revoked = (Measure(MeasureKind.REVOKE_SESSIONS),)
         rules.append(Rule(gettext_noop("signs in with a passkey"), Condition(lists=(passkeys.name,)), revoked))

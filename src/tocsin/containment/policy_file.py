@@ -10,6 +10,7 @@ from tocsin.containment.policy import (
     APPROVAL_ABOVE_MAX,
     APPROVAL_PEOPLE_MIN,
     MEASURES_OF,
+    PRINCIPAL,
     Assumptions,
     Condition,
     Exemption,
@@ -268,7 +269,7 @@ def _condition(place: Place | None, *, lists: Collection[str]) -> Condition:
         return Condition()
     said = place.mapping(keys=WHEN_KEYS)
     words = {
-        "role": dict.fromkeys((each.value for each in AccountRole), ""),
+        "role": dict.fromkeys((*(each.value for each in AccountRole), PRINCIPAL), ""),
         "certainty": dict.fromkeys((each.value for each in Certainty), ""),
         "list": dict.fromkeys(lists, ""),
     }

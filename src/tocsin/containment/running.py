@@ -15,6 +15,7 @@ from tocsin.journal.values import Assurance, Author
 from tocsin.kernel import clock
 from tocsin.kernel.language import format_number, gettext as _
 from tocsin.kernel.loading import lazily
+from tocsin.scopes import queries as scopes
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
 
@@ -210,10 +211,12 @@ def _check_waited(stored: Any, *, reason: str) -> None:
 def _release_left(stored: Any, *, by: Author) -> int:
     """Let out of earlier plans who is not in this plan's revision any more; they stay in force for the others."""
     count = 0
+    revision = scopes.revision(stored.incident.number, number=stored.revision.number)
+    scope = follow_up.scope_rows(revision)
     for earlier in follow_up.earlier_rows(stored.incident.number):
         if earlier.number >= stored.number:
             continue
-        for accounts in follow_up.released_accounts(earlier, scope_sha256=stored.revision.accounts_sha256):
+        for accounts in follow_up.released_accounts(earlier, scope=scope):
             count += lifting.lift(
                 earlier, accounts=accounts, state=StepState.UNDONE, reason=LiftReason.LEFT_SCOPE.value,
                 verb="containment.accounts_released", by=by,

@@ -59,7 +59,7 @@ class Company:
         self.folder, self.by, self.count = folder, by, 0
         self.incident = incidents.declare_incident("x", severity=Severity.HIGH, leads=(), facts=(), by=by).number
 
-    def freeze(self, accounts: Sequence[dict[str, str]] | Sequence[str], *, frozen: bool = True) -> Any:
+    def freeze(self, accounts: Sequence[dict[str, str]] | Sequence[str], *, frozen: bool = True, principals: Sequence[str] = ()) -> Any:
         """Open a revision with these accounts (names, or columns) and freeze it."""
         self.count += 1
         folder = self.folder / f"out-{self.count}"
@@ -70,6 +70,9 @@ class Company:
             writer = csv.DictWriter(handle, COLUMNS)
             writer.writeheader()
             writer.writerows([{**usual, **row} for row in rows])
+        if principals:
+            named = "".join(f"{name}\n" for name in ("principal", *principals))
+            (folder / "principals.csv").write_text(named, encoding="utf-8")
         revision = scopes.open_revision(self.incident, folder=folder, by=self.by)
         return scopes.freeze_scope(self.incident, by=self.by) if frozen else revision
 

@@ -66,6 +66,29 @@ def test_the_case_of_2014_gets_exactly_its_measures(company, rows_of):
     assert found["scraper"]["wave"] == 1 and found["victim"]["wave"] == 1
 
 
+def test_identities_the_intruder_used_are_measured_and_counted_apart(company, rows_of):
+    company.freeze(["u1", "both"], principals=["ravi@example.test", "both"])
+    plan = commands.draw_plan(
+        company.incident, policy=policy_file.read_policy("session-leak"), systems={}, by=company.by
+    )
+    found = rows_of(plan)["ravi@example.test"]
+    assert (found["role"], found["certainty"], found["wave"]) == ("principal", "confirmed", 1)
+    kinds = [each["kind"] for each in plan.combinations[found["combination"]]["measures"]]
+    assert kinds == ["revoke_sessions", "reset_password"]
+    assert plan.dry_run["principals"] == {"scope": 1, "measured": 1}
+    assert (plan.accounts, plan.dry_run["scope_accounts"]) == (3, 2)
+    assert plan.dry_run["difference"]["outside_scope"] == 0
+    assert rows_of(plan)["both"]["role"] == "victim"
+
+
+def test_a_follow_up_keeps_hold_of_an_identity_the_evidence_still_names(company, started):
+    company.freeze(["u1"], principals=["ravi"])
+    started()
+    company.freeze(["u1", "u2"], principals=["ravi"])
+    plan = company.draw()
+    assert (plan.dry_run["released"], plan.dry_run["held"], plan.accounts) == (0, 2, 1)
+
+
 def test_a_plan_and_its_scope_differ_in_nobody(company):
     company.freeze([f"u{n}" for n in range(3000)])
     plan = company.draw()
