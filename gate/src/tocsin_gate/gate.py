@@ -15,7 +15,7 @@ from typing import Any
 from tocsin_gate import changes, files, signatures
 from tocsin_gate.errors import Refusal, SnapshotRefused, TrustUnusable
 from tocsin_gate.listed import Listed
-from tocsin_gate.rulebook import Malformed, Moment, Request, seconds
+from tocsin_gate.rulebook import Malformed, Moment, seconds
 from tocsin_gate.snapshot import FileIdentity, Snapshot, open_snapshot
 from tocsin_gate.trust import Trust, open_to_others
 from tocsin_gate.values import (
@@ -101,16 +101,16 @@ class Gate:
         decision = ALLOWED
         rulebook = listed.rulebook
         if code or rulebook.everyone:
-            request = Request(
-                token_issued_at=seconds(token_issued_at),
-                password_changed_at=seconds(password_changed_at),
+            decision = rulebook.decide(
+                code,
+                done=done,
+                token_issued_at=seconds(token_issued_at) if token_issued_at is not None else None,
+                password_changed_at=seconds(password_changed_at) if password_changed_at is not None else None,
                 platform=platform,
                 client_version=client_version,
                 client=client,
-                done=done,
-                now=self._clock(),
+                clock=self._clock,
             )
-            decision = rulebook.decide(code, request)
         if sensitive and decision.allow and self._too_old(listed):
             return LIST_TOO_OLD
         return decision

@@ -3,16 +3,21 @@
 The format is described in ``docs/reference/gate-snapshot.md``.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
 import mmap
 import os
+import shutil
 import stat
 import struct
 import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 from tocsin_gate import signatures
 from tocsin_gate.errors import Refusal, SnapshotRefused
@@ -27,6 +32,7 @@ SIGNED = b"tocsin-gate-snapshot/1\n"
 SIGNATURE_SLOT = 96
 HEADER_BYTES_MAX = 256 * 1024 * 1024
 CHUNK = 1024 * 1024
+PIECE = 16 * 1024
 FORMATS: dict[int, Literal["B", "H", "I"]] = {1: "B", 2: "H", 4: "I"}
 _MEND = "Build it anew with `tocsin gate build`, or fetch it again."
 
@@ -104,37 +110,29 @@ def _read(file: BinaryIO, *, path: Path, trust: Trust | None) -> Snapshot:
     before = os.fstat(file.fileno())
     if not stat.S_ISREG(before.st_mode):
         raise SnapshotRefused(Refusal.UNREADABLE, "is no regular file.", where=path)
-    prologue = _exactly(file, PROLOGUE.size, path)
-    magic, header_bytes, reserved, file_bytes, rest = PROLOGUE.unpack(prologue)
-    if magic != MAGIC:
-        raise SnapshotRefused(Refusal.NOT_A_SNAPSHOT, "does not begin like a snapshot.", where=path, mend=_MEND)
-    if before.st_size < file_bytes:
-        what = f"has {before.st_size:,} bytes of {file_bytes:,}."
-        raise SnapshotRefused(Refusal.CUT_OFF, what, where=path, mend=_MEND)
-    if before.st_size > file_bytes or reserved or any(rest) or header_bytes > min(HEADER_BYTES_MAX, file_bytes):
-        raise _malformed("its first 32 bytes contradict the file", path)
-    raw = _exactly(file, header_bytes, path)
-    slot = _exactly(file, SIGNATURE_SLOT, path)
-    digest = hashlib.sha256(prologue + raw).digest()
-    way = believed(prologue + raw, slot=slot, digest=digest, trust=trust, path=path) if trust else Way.UNTRUSTED
+    start = _beginning(file, size=before.st_size, path=path)
+    digest = hashlib.sha256(start[:-SIGNATURE_SLOT]).digest()
+    way = Way.UNTRUSTED
+    if trust:
+        way = believed(start[:-SIGNATURE_SLOT], slot=start[-SIGNATURE_SLOT:], digest=digest, trust=trust, path=path)
     try:
-        header = read_header(raw)
+        header = read_header(start[PROLOGUE.size : -SIGNATURE_SLOT])
         rulebook = Rulebook.read(rules=header.rules, combinations=header.combinations)
     except (Malformed, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _malformed(f"its header cannot be read: {error}", path) from error
-    if trust and header.installation != trust.installation:
-        what = f"is a list of {header.installation!r}; trusted is {trust.installation!r}."
-        raise SnapshotRefused(Refusal.OTHER_INSTALLATION, what, where=path)
-    if trust and header.key_id != trust.key_id:
-        what = f"was made with hash key {header.key_id}; trusted is {trust.key_id}."
-        raise SnapshotRefused(Refusal.OTHER_HASH_KEY, what, where=path, mend="Export the trust file anew.")
-    _check_sections(file, header, path=path, body_from=PROLOGUE.size + header_bytes + SIGNATURE_SLOT, size=file_bytes)
-    mapped = memoryview(mmap.mmap(file.fileno(), file_bytes, access=mmap.ACCESS_READ))
-    identity = FileIdentity.of(before)
-    if FileIdentity.of(os.fstat(file.fileno())) != identity:
-        what = "was written to while it was read."
-        mend = "Write a new file beside it and rename it into place."
-        raise SnapshotRefused(Refusal.SWAPPED_WHILE_READ, what, where=path, mend=mend)
+    if trust:
+        _check_origin(header, trust=trust, path=path)
+    with contextlib.ExitStack() as opened:
+        kept = opened.enter_context(_copy(file)) or file
+        # What is checked is what will be asked: the copy, from its first byte.
+        kept.seek(0)
+        identity = FileIdentity.of(before)
+        if _exactly(kept, len(start), path) != start or FileIdentity.of(os.fstat(file.fileno())) != identity:
+            what = "was written to while it was read."
+            mend = "Write a new file beside it and rename it into place."
+            raise SnapshotRefused(Refusal.SWAPPED_WHILE_READ, what, where=path, mend=mend)
+        _check_sections(kept, header, path=path, body_from=len(start), size=before.st_size)
+        mapped = memoryview(mmap.mmap(kept.fileno(), before.st_size, access=mmap.ACCESS_READ))
     views = {name: mapped[part.offset : part.offset + part.size] for name, part in header.sections.items()}
     snapshot = Snapshot(
         header=header,
@@ -148,6 +146,51 @@ def _read(file: BinaryIO, *, path: Path, trust: Trust | None) -> Snapshot:
     )
     _check_numbers(snapshot, path)
     return snapshot
+
+
+def _beginning(file: BinaryIO, *, size: int, path: Path) -> bytes:
+    """Return prologue, header and signature slot."""
+    prologue = _exactly(file, PROLOGUE.size, path)
+    magic, header_bytes, reserved, file_bytes, rest = PROLOGUE.unpack(prologue)
+    if magic != MAGIC:
+        raise SnapshotRefused(Refusal.NOT_A_SNAPSHOT, "does not begin like a snapshot.", where=path, mend=_MEND)
+    if size < file_bytes:
+        raise SnapshotRefused(Refusal.CUT_OFF, f"has {size:,} bytes of {file_bytes:,}.", where=path, mend=_MEND)
+    if size > file_bytes or reserved or any(rest) or header_bytes > min(HEADER_BYTES_MAX, file_bytes):
+        raise _malformed("its first 32 bytes contradict the file", path)
+    return prologue + _exactly(file, header_bytes + SIGNATURE_SLOT, path)
+
+
+@contextlib.contextmanager
+def _copy(file: BinaryIO) -> Iterator[BinaryIO | None]:
+    """Copy a list to a nameless file that nobody else can write to.
+
+    A map of the original would change, or end the program (SIGBUS), when somebody copies another file over it instead
+    of renaming. Where nothing can be written, on a read-only system, None: then the original is safe enough.
+    """
+    for folder in (Path(file.name).parent, None):
+        try:
+            copy = tempfile.TemporaryFile(dir=folder, prefix=".tocsin-gate-")  # noqa: SIM115 (entered below)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT):
+                continue
+            raise
+        with copy:
+            file.seek(0)
+            shutil.copyfileobj(file, copy, CHUNK)
+            copy.flush()
+            yield cast("BinaryIO", copy)
+        return
+    yield None
+
+
+def _check_origin(header: Header, *, trust: Trust, path: Path) -> None:
+    if header.installation != trust.installation:
+        what = f"is a list of {header.installation!r}; trusted is {trust.installation!r}."
+        raise SnapshotRefused(Refusal.OTHER_INSTALLATION, what, where=path)
+    if header.key_id != trust.key_id:
+        what = f"was made with hash key {header.key_id}; trusted is {trust.key_id}."
+        raise SnapshotRefused(Refusal.OTHER_HASH_KEY, what, where=path, mend="Export the trust file anew.")
 
 
 def believed(message: bytes, *, slot: bytes, digest: bytes, trust: Trust, path: Path) -> Way:
@@ -253,14 +296,18 @@ def _hash_of(file: BinaryIO, part: Section, codes: frozenset[int] | None, path: 
 def _check_numbers(snapshot: Snapshot, path: Path) -> None:
     """See that no look-up can leave the list: a signed list of a faulty writer must not fail at a check."""
     index, n = snapshot.index, snapshot.header.accounts
-    if index[0] != 0 or index[-1] != n or max(index) != n:
+    if index[0] != 0 or index[-1] != n or _extremes(index)[1] != n:
         raise _malformed("its index does not fit its hashes", path)
-    if (
-        snapshot.header.width > 1
-        and n
-        and not 1 <= min(snapshot.codes) <= max(snapshot.codes) <= len(snapshot.header.combinations)
-    ):
-        raise _malformed("it names a combination that it does not describe", path)
+    if snapshot.header.width > 1 and n:
+        least, most = _extremes(snapshot.codes)
+        if least < 1 or most > len(snapshot.header.combinations):
+            raise _malformed("it names a combination that it does not describe", path)
+
+
+def _extremes(numbers: memoryview) -> tuple[int, int]:
+    """Return the least and the greatest number; in pieces, so that other threads are let in meanwhile."""
+    pieces = [numbers[start : start + PIECE] for start in range(0, len(numbers), PIECE)]
+    return min(min(piece) for piece in pieces), max(max(piece) for piece in pieces)
 
 
 def _exactly(file: BinaryIO, size: int, path: Path) -> bytes:

@@ -52,11 +52,15 @@ def test_the_same_list_written_again_changes_nothing(force, writer):
 
 def test_every_corrupt_byte_is_refused(force, writer):
     good = writer.bytes_of({"bob": 1, "cyd": 1}, epoch=2)
-    # Every byte of the beginning, and of each section and the gap behind it a sample with both ends.
+    # All of prologue and signature, a sample of the rest, and both ends of every section and gap.
+    slot = 32 + int.from_bytes(good[8:12], "little")
+    ends = {place + by for place in range(PAGE, len(good), PAGE) for by in (-1, 0, 1)}
     places = {
-        *range(PAGE),
-        *range(PAGE, len(good), 61),
-        *(p - 1 for p in range(2 * PAGE, len(good), PAGE)),
+        *range(32),
+        *range(slot, slot + 96),
+        *range(0, PAGE, 11),
+        *range(PAGE, len(good), 97),
+        *ends,
         len(good) - 1,
     }
     reasons = set()
@@ -160,6 +164,29 @@ def test_a_list_replaced_while_it_is_read_is_read_to_its_end_and_the_next_is_see
     assert force.status().epoch == 2
     assert force.refresh() is Refreshed.ADOPTED
     assert force.status().epoch == 3
+
+
+@pytest.mark.parametrize("size", [0, 5000, None])
+def test_a_list_overwritten_in_place_neither_changes_nor_ends_what_is_in_force(force, writer, size):
+    good = writer.path.read_bytes()
+    with writer.path.open("r+b") as file:
+        file.write(bytes(byte ^ 0xFF for byte in good))
+        file.truncate(size)
+    assert not force.check("ann").allow
+    assert force.check("bob").allow
+    assert force.refresh() is Refreshed.REFUSED
+    assert not force.check("ann").allow
+    writer.write({"bob": 1}, epoch=2)
+    assert force.refresh() is Refreshed.ADOPTED
+
+
+def test_where_nothing_can_be_written_the_list_is_mapped_as_it_lies(gate_of, monkeypatch):
+    def read_only(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tocsin_gate.snapshot.tempfile.TemporaryFile", read_only)
+    gate = gate_of({"ann": 1})
+    assert not gate.check("ann").allow
 
 
 def test_a_list_that_is_gone_or_no_file_leaves_the_old_one_in_force(force, writer):
