@@ -167,8 +167,10 @@ def automatic(
         rules.append(Rule(gettext_noop("signs in with a passkey"), Condition(lists=(passkeys.name,)), revoked))
     used = Condition(roles=("instrument",))
     for update in updates:
-        condition = Condition(platforms=(update.platform,) if update.platform else (), version_below=update.version_min)
-        rules.append(Rule(_update_name(update), condition, (*asked, update)))
+        platforms = (update.platform,) if update.platform else ()
+        for roles in (("instrument",), ()):
+            condition = Condition(roles=roles, platforms=platforms, version_below=update.version_min)
+            rules.append(Rule(_update_name(update), condition, (*asked, update), at_once=bool(roles)))
     rules.append(Rule(gettext_noop("used by the intruder"), used, asked, at_once=True))
     rules.append(Rule(gettext_noop("everybody else in the scope"), Condition(), asked))
     return Policy(
