@@ -107,7 +107,7 @@ class Plans:
         with EventStore([], scratch=folder) as store:
             store.load("rows", columns, [(account, platform, number, 1) for account, number in accounts.items()])
             aside = folder / f"aside-{os.getpid()}"
-            store.copy_parquet("SELECT *, NULL::VARCHAR AS exempt FROM rows ORDER BY account", aside)
+            store.copy_parquet("SELECT *, NULL::VARCHAR AS exempt, 'confirmed' AS certainty FROM rows ORDER BY account", aside)
         sha256 = hashlib.sha256(aside.read_bytes()).hexdigest()
         aside.rename(folder / sha256)
         return sha256
