@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
 
-from tocsin.api import gate_feed, health
+from tocsin.api import done, gate_feed, health, signals
 from tocsin.api.exchange import Problem, Receive, Request, Send, send_answer
 from tocsin.api.routes import Route
 from tocsin.kernel.errors import TocsinError
@@ -20,7 +20,7 @@ WORKER_THREADS = 8
 _LOG = logging.getLogger("tocsin.api")
 
 # Each file of routes names its own; they are asked in this order.
-ROUTES: tuple[Route, ...] = (*health.ROUTES, *gate_feed.ROUTES)
+ROUTES: tuple[Route, ...] = (*health.ROUTES, *gate_feed.ROUTES, *signals.ROUTES, *done.ROUTES)
 
 
 class Api:
@@ -29,10 +29,15 @@ class Api:
     Logs hold method, route and status, never a path's parts, a query, a header or a body: they may be personal.
     """
 
-    def __init__(self, routes: tuple[Route, ...] = ROUTES) -> None:
+    def __init__(self, routes: tuple[Route, ...] = ROUTES, *, wired: Any = None) -> None:
         self._routes = routes
+        self._wired = wired
         self.threads = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="tocsin-api")
         self.stopping = asyncio.Event()
+
+    def close(self) -> None:
+        """End the worker threads, and with them their connections to the database."""
+        self.threads.shutdown(cancel_futures=True)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3.0)."""
@@ -42,7 +47,7 @@ class Api:
             await self._exchange(scope, receive, send)
 
     async def _exchange(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, threads=self.threads, stopping=self.stopping)
+        request = Request(scope, receive, threads=self.threads, stopping=self.stopping, wired=self._wired)
         try:
             _check_limits(scope)
             answer = await self._route(request).answers(request)

@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import parse_qs
 
+from django.db import InterfaceError, OperationalError, connection
+
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS_MAX = 20.0
 
@@ -67,10 +69,19 @@ class Answer:
 
 
 class Request:
-    """What was asked. ``path_values`` are the named parts of the route's path, ``headers`` by lower-case name."""
+    """What was asked. ``path_values`` are the named parts of the route's path, ``headers`` by lower-case name.
+
+    ``wired`` is the choice of integrations (the wiring), for routes that hand raw requests to one of them.
+    """
 
     def __init__(
-        self, scope: Mapping[str, Any], receive: Receive, *, threads: Executor, stopping: asyncio.Event
+        self,
+        scope: Mapping[str, Any],
+        receive: Receive,
+        *,
+        threads: Executor,
+        stopping: asyncio.Event,
+        wired: Any = None,
     ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -82,6 +93,7 @@ class Request:
             self.headers[key] = joined + value.decode("latin-1")
         self.path_values: dict[str, str] = {}
         self.stopping = stopping
+        self.wired = wired
         self._query: bytes = scope.get("query_string", b"")
         self._receive = receive
         self._threads = threads
@@ -131,13 +143,24 @@ class Request:
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run something that asks the database or reads a file in one of the worker threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, partial(_asked, partial(function, *args, **kwargs))
+        )
 
     def bearer_is(self, token: str) -> bool:
         """Say in constant time whether the request carries this bearer token (RFC 6750, section 2.1)."""
         scheme, _, given = self.headers.get("authorization", "").partition(" ")
         digests = [hashlib.sha256(text.encode()).digest() for text in (given.strip(), token)]
         return hmac.compare_digest(*digests) and scheme.lower() == "bearer"
+
+
+def _asked(function: Callable[[], T]) -> T:
+    """Run it; a connection that broke is dropped, so that this thread's next question opens another."""
+    try:
+        return function()
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.", code="again") from error
 
 
 def _too_large(bytes_max: int) -> Problem:

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,14 +18,19 @@ from tocsin.containment.values import GateNews, GateStanding, ListReason, Publis
 from tocsin.events import queries as events
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
-from tocsin.kernel import clock
+from tocsin.kernel import clock, files
 from tocsin.kernel.loading import lazily
 
 models = lazily("tocsin.containment.models")
 
 SHARE_MAX = 0.05  # of the list: with more changes than this a new one is made instead
 CHANGES_MIN = 20_000  # unless they are this few
+LOOKED_AT_AT_ONCE = 20_000
 ITEMS_PER_CHANGE = 10_000  # keeps one change under a few hundred kilobytes
+
+
+class _TooMany(Exception):
+    """There is so much to change that a new list is better."""
 
 
 @dataclass
@@ -71,9 +78,9 @@ def publish_changes(*, by: Author) -> int:
     """
     reason = gate_list.list_due()
     if reason is None:
-        row, news = _publish_waiting(by=by)
-        if row is None or news is not None:
-            return news or 0
+        count = _publish_waiting(by=by)
+        if count is not None:
+            return count
         reason = ListReason.MANY_CHANGES
     gate_list.publish_list(reason=reason, by=by)
     return 0
@@ -85,54 +92,71 @@ def changes_due() -> bool:
         return True
     row = models.GateEpoch.objects.order_by("-number").first()
     return row is not None and bool(
-        row.plans and models.ContainmentProgress.objects.filter(state_at__gte=row.followed_until).exists()
+        row.plans and models.ContainmentProgress.objects.filter(state_at__gte=_looked_at_until(row)).exists()
     )
 
 
-def _publish_waiting(*, by: Author) -> tuple[Any, int | None]:
-    """Publish what waits of the last epoch; the count is None when it is too much for changes."""
+def _publish_waiting(*, by: Author) -> int | None:
+    """Publish what waits of the last epoch and return the accounts; None, with nothing done, when they are too many."""
     try:
-        with gate_epochs.alone("publishing"), transaction.atomic():
-            return _publish_in_transaction(by=by)
+        with gate_epochs.alone("publishing"):
+            with transaction.atomic():
+                row, count, until = _publish_in_transaction(by=by)
+            if until is not None:
+                files.write_whole(_followed_path(row.number), until.isoformat())
+            return count
+    except _TooMany:
+        _known.clear()
+        return None
     except BaseException:
         _known.clear()  # it was carried out here, but never committed
         raise
 
 
-def _publish_in_transaction(*, by: Author) -> tuple[Any, int | None]:
+def _followed_path(epoch: int) -> Path:
+    """Return the file that keeps up to when progress is in the changes of an epoch; else all is looked at again."""
+    return gate_list.path_of(epoch).with_suffix(".followed")
+
+
+def _looked_at_until(row: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(_followed_path(row.number).read_text(encoding="ascii"))
+    except FileNotFoundError:
+        began: datetime = row.followed_until
+        return began
+
+
+def _publish_in_transaction(*, by: Author) -> tuple[Any, int, datetime | None]:
     row = models.GateEpoch.objects.select_for_update().order_by("-number").first()
     if row is None:
-        return None, 0
+        return None, 0, None
     until, found = gate_plans.looked_at_until(), gate_plans.sources()
-    touched = _touched(row, found=found)
-    published = _published(row)
-    if len(touched) + len(published.done) + len(published.placed) + len(published.added) > _changes_max(row):
-        return row, None
-    wanted = _wanted(touched, found=found)
-    count = 0
-    for change in _changes(published, wanted=wanted):
-        count += _put_out(change, row=row, published=published)
+    published, count, looked = _published(row), 0, False
+    already = len(published.done) + len(published.placed) + len(published.added)
+    for touched in _touched(row, found=found):
+        looked = True
+        wanted = _wanted(touched, found=found)
+        for change in _changes(published, wanted=wanted):
+            count += _put_out(change, row=row, published=published)
+            if already + count > max(CHANGES_MIN, int(row.accounts * SHARE_MAX)):
+                raise _TooMany
     if count:
         journal.write(
             verb="containment.gate_changes_published", subject=f"gate_epoch:{row.number}", by=by,
             facts={"epoch": row.number, "seq": published.seq, "accounts": count},
         )  # fmt: skip
-    if until > row.followed_until:
-        row.followed_until = until
-        row.save(update_fields=["followed_until"])
-    return row, count
+    return row, count, until if looked else None
 
 
-def _changes_max(row: Any) -> int:
-    return max(CHANGES_MIN, int(row.accounts * SHARE_MAX))
-
-
-def _touched(row: Any, *, found: Sequence[Source]) -> list[str]:
-    """Return the accounts with progress that was not looked at yet, one more than may be changed at most."""
+def _touched(row: Any, *, found: Sequence[Source]) -> Iterator[list[str]]:
+    """Yield the accounts with progress that was not looked at yet, so many at once, in order."""
     recent = models.ContainmentProgress.objects.filter(
-        plan_id__in=[each.plan_id for each in found], state_at__gte=row.followed_until
+        plan_id__in=[each.plan_id for each in found], state_at__gte=_looked_at_until(row)
     )
-    return list(recent.values_list("account", flat=True).distinct()[: _changes_max(row) + 1])
+    names, last = recent.values_list("account", flat=True).distinct().order_by("account"), None
+    while page := list((names if last is None else names.filter(account__gt=last))[:LOOKED_AT_AT_ONCE]):
+        yield page
+        last = page[-1]
 
 
 def _published(row: Any) -> _Published:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tocsin.containment import gate_keys
 from tocsin.containment.gate_file import ListFile
+from tocsin.kernel import clock
 from tocsin_gate import Gate, SnapshotRefused
 
 
@@ -30,7 +31,7 @@ def inspect_list(path: Path) -> Inspected:
     """
     refused = why = ""
     try:
-        Gate(path, trust=gate_keys.trust())
+        Gate(path, trust=gate_keys.trust(), clock=lambda: clock.now().timestamp())
     except SnapshotRefused as error:
         refused, why = error.reason.value, error.what
     file = ListFile(path)

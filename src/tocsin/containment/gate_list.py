@@ -192,7 +192,7 @@ def _load_progress(store: events.EventStore, *, found: Sequence[Source], work: P
 def _read_back(written: Written) -> None:
     """Open the file as a gate does, with what a gate is given: every hash and the signature are checked."""
     try:
-        status = Gate(written.path, trust=gate_keys.trust()).status()
+        status = Gate(written.path, trust=gate_keys.trust(), clock=lambda: clock.now().timestamp()).status()
     except SnapshotRefused as error:
         written.path.unlink()
         raise ListNotWritten(
@@ -239,7 +239,7 @@ def _settle() -> None:
     for left_over in _lists().iterdir():
         if left_over.is_dir():
             shutil.rmtree(left_over)
-        elif left_over.suffix != ".tcs" or int(left_over.stem) > (row.number if row else 0):
+        elif left_over.suffix == ".aside" or _epoch_of(left_over) > (row.number if row else 0):
             left_over.unlink()
     if row is not None and path_of(row.number).is_file() and _epoch_in_place() != row.number:
         _put_in_place(row)
@@ -251,7 +251,13 @@ def _epoch_in_place() -> int:
 
 
 def _clear_away(epoch: int) -> None:
-    kept = sorted((int(path.stem) for path in _lists().glob("*.tcs")), reverse=True)[:KEPT]
-    for path in _lists().glob("*.tcs"):
-        if int(path.stem) not in (*kept, epoch):
+    """Keep this list and the one before."""
+    kept = sorted({_epoch_of(path) for path in _lists().glob("*.tcs")} - {epoch}, reverse=True)[: KEPT - 1]
+    for path in _lists().iterdir():
+        if path.is_file() and _epoch_of(path) not in (epoch, *kept):
             path.unlink()
+
+
+def _epoch_of(path: Path) -> int:
+    """Return the epoch a file belongs to: ``7.tcs``, ``7.followed``, or an unfinished ``.7.tcs.<digits>.aside``."""
+    return int(path.name.lstrip(".").split(".")[0])

@@ -2,12 +2,11 @@
 
 import csv
 import gzip
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from tocsin.containment import gate_asked, gate_build, gate_epochs
 from tocsin.containment.errors import ListNotUnderstood
@@ -95,12 +94,15 @@ def build_list(
     )  # fmt: skip
 
 
-def _text_of(path: Path) -> io.TextIOWrapper:
+def _packed(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(2) == _GZIP
+
+
+def _text_of(path: Path) -> TextIO:
     """Open a CSV file as text, unpacked where it is gzip."""
-    raw = path.open("rb")
-    packed = raw.read(2) == _GZIP
-    raw.seek(0)
-    return io.TextIOWrapper(gzip.open(raw) if packed else raw, encoding="utf-8-sig", errors="replace", newline="")
+    opened = gzip.open if _packed(path) else open
+    return cast("TextIO", opened(path, "rt", encoding="utf-8-sig", errors="replace", newline=""))
 
 
 def _columns_of(path: Path, *, known: Sequence[str] = COLUMNS) -> list[str]:
@@ -158,8 +160,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _stage(store: events.EventStore, path: Path, *, columns: Sequence[str], work: Path) -> int:
     """Read the file once: a passing Parquet file of numbers and what is asked, the view ``staged``. Return its rows."""
-    with path.open("rb") as handle:
-        packing = "gzip" if handle.read(2) == _GZIP else "none"
+    packing = "gzip" if _packed(path) else "none"
     typed = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
     read = (
         f"read_csv({events.quoted(str(path.resolve()))}, header = true, auto_detect = false, delim = ',', "

@@ -230,7 +230,7 @@ class GateEpoch(models.Model):
     plans = models.JSONField()  # plan numbers in it
     reason = models.TextField()
     made_from = models.JSONField(default=dict)  # plan number -> its state and last begun wave: differs, a new one is due
-    followed_until = models.DateTimeField(null=True)  # progress up to then is in the list or its changes
+    followed_until = models.DateTimeField(null=True)  # progress up to then is in the list
 
 
 class GateChange(models.Model):
