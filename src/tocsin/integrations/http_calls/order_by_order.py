@@ -93,18 +93,7 @@ class OrderByOrder(ABC):
 
     def plan(self, orders: Sequence[Order]) -> Foreseen:
         """Return what applying would do; reads every account, changes none."""
-        shown = list(self.verify(orders))
-        absent = [each.order.account for each in shown if each.holding is Holding.ABSENT]
-        held = sum(each.holding in {Holding.IN_FORCE, Holding.DONE} for each in shown)
-        kinds = [order.measure.kind for order in orders]
-        return Foreseen(
-            known=len(shown) - len(absent),
-            absent=tuple(absent[:ABSENT_SHOWN]),
-            absent_count=len(absent),
-            held_already=held,
-            changes=len(shown) - len(absent) - held,
-            by_measure={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
-        )
+        return foreseen(orders, list(self.verify(orders)))
 
     def apply(self, orders: Sequence[Order]) -> Iterator[Outcome]:
         """Take the measures and yield one outcome an order, each as soon as it is known."""
@@ -241,7 +230,22 @@ class Settling:
         return done_at is not None and clock.now() < done_at + self._lasts
 
 
-def remark(is_right: bool, text: str, *, mend: str, else_warning: bool = False) -> Remark:  # noqa: FBT001
+def foreseen(orders: Sequence[Order], shown: Sequence[ReadBack]) -> Foreseen:
+    """Return the dry run of orders from what holds of them now."""
+    missing = [each.order.account for each in shown if each.holding is Holding.ABSENT]
+    held = sum(each.holding in {Holding.IN_FORCE, Holding.DONE} for each in shown)
+    kinds = [order.measure.kind for order in orders]
+    return Foreseen(
+        known=len(shown) - len(missing),
+        absent=tuple(missing[:ABSENT_SHOWN]),
+        absent_count=len(missing),
+        held_already=held,
+        changes=len(shown) - len(missing) - held,
+        by_measure={kind: kinds.count(kind) for kind in dict.fromkeys(kinds)},
+    )
+
+
+def remark(text: str, *, is_right: bool, mend: str, else_warning: bool = False) -> Remark:
     """Return one thing that was checked; where it is not right, what mends it."""
     if is_right:
         return Remark(Standing.OK, text)
@@ -272,11 +276,16 @@ def shown(order: Order, reply: Reply, words: object) -> dict[str, Any] | None:
 
 def in_its_words(reply: Reply, words: object, *, without: str = "") -> str:
     """Return ``HTTP 403, E0000006`` and the like: short, printable, without ``without`` and without secrets."""
+    text = printable_reason(words, without=without)
+    return f"HTTP {reply.status}" + (f", {text}" if text else "")
+
+
+def printable_reason(words: object, *, without: str = "") -> str:
+    """Return a system's words short, printable, without the account and without what looks like a secret."""
     text = str(words or "")
     if without:
         text = text.replace(without, "...")
-    text = redaction.printable(redaction.masked(text))[:REASON_CHARACTERS_MAX]
-    return f"HTTP {reply.status}" + (f", {text}" if text else "")
+    return redaction.printable(redaction.masked(text))[:REASON_CHARACTERS_MAX]
 
 
 def taken(order: Order) -> Outcome:

@@ -184,13 +184,20 @@ class Keycloak(OrderByOrder):
         realm = await line.read("")
         sees_life = self._token_seconds is not None or (realm.is_success and "accessTokenLifespan" in realm.told())
         return (
-            remark(nobody.status == 404, _("accounts can be read"), mend=_("Give the client the role manage-users.")),
             remark(
-                events.is_success, _("events can be read"), mend=_("Give the client view-events."), else_warning=True
+                _("accounts can be read"),
+                is_right=nobody.status == 404,
+                mend=_("Give the client the role manage-users."),
             ),
             remark(
-                sees_life,
+                _("events can be read"),
+                is_right=events.is_success,
+                mend=_("Give the client view-events."),
+                else_warning=True,
+            ),
+            remark(
                 _("the life of access tokens is known"),
+                is_right=sees_life,
                 mend=_("Give the client view-realm, or set access_token_seconds; 5 minutes are taken."),
                 else_warning=True,
             ),

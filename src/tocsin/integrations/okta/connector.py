@@ -212,9 +212,11 @@ class Okta(OrderByOrder):
         log = await line.read("/api/v1/logs", params={"limit": "1"}, pace="log")
         return (
             remark(
-                nobody.status == 404, _("accounts can be read"), mend=_("Grant okta.users.manage and okta.users.read.")
+                _("accounts can be read"),
+                is_right=nobody.status == 404,
+                mend=_("Grant okta.users.manage and okta.users.read."),
             ),
-            remark(log.is_success, _("events can be read"), mend=_("Grant okta.logs.read.")),
+            remark(_("events can be read"), is_right=log.is_success, mend=_("Grant okta.logs.read.")),
         )
 
     def _fact(self, event: Mapping[str, Any]) -> DoneFact | None:

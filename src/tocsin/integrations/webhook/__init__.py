@@ -1,0 +1,1 @@
+"""A signed webhook: any product takes measures itself and reports back what people have done."""
