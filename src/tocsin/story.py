@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 import tocsin
-from tocsin.containment import commands as containment_commands
+from tocsin.containment import commands as containment_commands, queries as containment_queries
 from tocsin.containment.values import Worked
 from tocsin.detections import commands as detection_commands, queries as detection_queries
 from tocsin.detections.values import Reason, Rule
@@ -300,6 +300,7 @@ def contain_work(
     on_systems = (
         ("steps to send, read back and undo", worker.work_systems),
         ("done to ask", worker.ask_done),
+        ("signals to record", lambda: containment_commands.record_news().taken),
         ("progress to settle", worker.settle_progress),
     )
     arrows: tuple[tuple[str, Callable[[], int]], ...] = (
@@ -315,6 +316,47 @@ def contain_work(
             if once:
                 return
             wait(WAIT_SECONDS)
+
+
+def follow(
+    number: int,
+    paths: Sequence[str | Path],
+    *,
+    formats: Sequence[Format],
+    question: Question | None = None,
+    watching: Watching | None = None,
+    allowance_seconds: float,
+    by: Author,
+) -> tuple[tuple[SourceRead, ...], containment_commands.Seen]:
+    """Read the protected product's logs and record what they show of the accounts of a plan.
+
+    What was read for this plan before is kept, so the same growing logs may be named again and again.
+    """
+    asked, watched = question or Question(), watching or Watching()
+    folder = home.data_home() / "followed" / str(containment_queries.plan(number).id)
+    (folder / PARTIAL).mkdir(mode=0o700, parents=True, exist_ok=True)
+    with files.held(folder / PARTIAL / "lock") as free:
+        if not free:
+            raise TocsinError(
+                _("The logs of plan {number} are being followed already.").format(number=number),
+                mend=_("Wait for that to end."),
+            )
+        sources, _unjoined = event_commands.read_sources(
+            paths,
+            folder=folder,
+            formats=formats,
+            options=replace(asked.options, secret_key=home.installation_key("events")),
+            accounts=asked.accounts,
+            tables=installed_tables(),
+            threads=asked.threads,
+            progress=watched.reading,
+            told=watched.read,
+        )
+        _say(watched, gettext_noop("Looking for what the contained accounts did"))
+        seen = containment_commands.record_seen(
+            number, folder=folder, allowance_seconds=allowance_seconds, threads=asked.threads, by=by
+        )
+    return sources, seen
 
 
 def _say(watching: Watching, text: str) -> None:

@@ -18,6 +18,7 @@ from tocsin.containment.running import (
     resume_plan,
     start_plan,
 )
+from tocsin.containment.seen import ALLOWANCE_SECONDS, Breach, Seen, record_seen
 from tocsin.containment.sending import claim_steps, settle_steps, undo_steps
 from tocsin.containment.signals import Placed, add_stream, keep_news, record_news, remove_stream
 from tocsin.containment.steps import make_steps
@@ -25,9 +26,12 @@ from tocsin.containment.systems import add_system, hold_system, remove_system
 from tocsin.containment.working import Connect, Worker
 
 __all__ = [
+    "ALLOWANCE_SECONDS",
+    "Breach",
     "Connect",
     "Placed",
     "Recorded",
+    "Seen",
     "Worker",
     "add_stream",
     "add_system",
@@ -53,6 +57,7 @@ __all__ = [
     "record_facts",
     "record_minutes",
     "record_news",
+    "record_seen",
     "release_accounts",
     "remove_stream",
     "remove_system",

@@ -90,7 +90,7 @@ class Plans:
             counts={}, sources=[], opened_at=since, by="x", assurance="signed", frozen_at=since, digest="d",
         )  # fmt: skip
         plan = models.ContainmentPlan.objects.create(
-            number=number, incident=incident, revision=revision, policy_name="p", policy={}, state="running",
+            number=number, incident=incident, revision=revision, policy_name="p", policy={"stop": {}}, state="running",
             since_at=since, accounts=len(accounts), measures_sha256=sha256, combinations=combinations, dry_run={},
             digest="d", drawn_at=since, by="x", assurance="signed", started_at=since,
         )  # fmt: skip
@@ -107,7 +107,7 @@ class Plans:
         with EventStore([], scratch=folder) as store:
             store.load("rows", columns, [(account, platform, number, 1) for account, number in accounts.items()])
             aside = folder / f"aside-{os.getpid()}"
-            store.copy_parquet("SELECT *, NULL::VARCHAR AS exempt, 'confirmed' AS certainty FROM rows ORDER BY account", aside)
+            store.copy_parquet("SELECT *, NULL::VARCHAR AS exempt, 'victim' AS role, 'confirmed' AS certainty FROM rows ORDER BY account", aside)
         sha256 = hashlib.sha256(aside.read_bytes()).hexdigest()
         aside.rename(folder / sha256)
         return sha256
