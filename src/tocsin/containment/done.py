@@ -110,7 +110,7 @@ def _followed(kept: Recorded, *, plans: Sequence[Counting], now: datetime, by: A
     settled = standing.settle(plans, now=now)
     recorded = replace(kept, done=settled.done, closed=settled.closed, reopened=settled.reopened)
     journal.write(
-        verb="containment.done_recorded", subject=_subject(plans), by=by,
+        verb="containment.done_recorded", subject=_about(plans), by=by,
         facts={**asdict(recorded), "kinds": dict(sorted(kinds.items())), "rows_root": root},
     )  # fmt: skip
     return recorded
@@ -132,7 +132,7 @@ def settle_progress(number: int | None = None, *, changed_since: datetime | None
         settled: Settled = standing.settle(plans, now=now)
         if settled.changed:
             journal.write(
-                verb="containment.progress_settled", subject=_subject(plans), by=by, facts=asdict(settled)
+                verb="containment.progress_settled", subject=_about(plans), by=by, facts=asdict(settled)
             )  # fmt: skip
     return settled.changed
 
@@ -216,5 +216,5 @@ def _leaves(cursor: Any, *, kinds: dict[str, int]) -> Iterator[bytes]:
             yield json.dumps(row, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def _subject(plans: Sequence[Counting]) -> str:
+def _about(plans: Sequence[Counting]) -> str:
     return f"containment_plan:{plans[0].row.id}" if len(plans) == 1 else "containment"
