@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from yarl import URL
 
-from tocsin.containment.errors import SystemUnreachable
+from tocsin.containment.errors import CallbackNotUnderstood, SystemUnreachable
 from tocsin.containment.ports import (
     Abilities,
     Answer,
@@ -189,10 +189,7 @@ class Webhook:
         async def ask() -> tuple[Sequence[DoneFact], str]:
             async with self._opened() as line:
                 told = self._accepted(await self._post(line, DONE_SINCE, {"cursor": cursor})).told()
-                rows = told.get("facts")
-                facts = inbound.facts_in(
-                    rows if isinstance(rows, list) else [], source=self._name, now=clock.now(), message=""
-                )
+                facts = inbound.facts_in(told.get("done"), source=self._name, now=clock.now())
                 return facts, str(told.get("cursor") or cursor)
 
         return self._awaited(ask)
@@ -260,7 +257,7 @@ class Webhook:
     def _awaited(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         try:
             return awaited(ask)
-        except (NotReached, NoAnswer, Later, inbound.NotVerified) as error:
+        except (NotReached, NoAnswer, Later, CallbackNotUnderstood) as error:
             raise self._unreachable(error) from error
 
     def _opened(self) -> AbstractAsyncContextManager[Line]:
