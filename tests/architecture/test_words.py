@@ -26,18 +26,13 @@ ALLOWED = {
     "cli/journal.py": {"subject"},
     # Shared Signals (OpenID) and its subject identifiers (RFC 9493); delivery is RFC 8935's and 8936's.
     "cli/signals.py": {"signal", "subject", "delivery"},
-    **dict.fromkeys(
-        (
-            "api/__init__.py",
-            "api/signals.py",
-            "cli/serve.py",
-            "cli/wired.py",
-            "containment/errors.py",
-            "containment/models.py",
-            "containment/signals.py",
-            "containment/values.py",
-            "wiring.py",
-        ),
+    **{
+        file: {"signal"}
+        for file in (
+            *("api/__init__.py", "api/signals.py", "cli/serve.py", "cli/wired.py", "containment/errors.py", "wiring.py"),
+            *("containment/models.py", "containment/signals.py", "containment/values.py"),
+        )
+    },
         {"signal"},
     ),
 }
