@@ -382,3 +382,11 @@ def test_a_measure_there_is_not_is_refused_with_its_place():
 def test_the_signature_of_a_huge_header_costs_little():
     headers, body = sent(DONE)
     assert refusal({**headers, "webhook-signature": " ".join(["v1,AAAA"] * 100_000)}, body) is Refusal.NOT_THEIRS
+
+
+def test_measures_may_be_given_as_a_list_or_as_a_text_with_commas():
+    for takes in (["suspend", "reset_password"], "suspend, reset_password"):
+        shop = connect("shop", settings={"url": "https://shop.example/t", "takes": takes}, secrets={"secret": SECRET})
+        assert shop.abilities().takes == {SUSPEND, RESET}
+    with pytest.raises(SystemNotUnderstood, match="setting url"):
+        connect("shop", settings={"url": ["https://shop.example/t"], "takes": "suspend"}, secrets={"secret": SECRET})

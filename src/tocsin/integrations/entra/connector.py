@@ -51,7 +51,7 @@ SETTINGS: Mapping[str, str] = {
     "client_id": gettext_noop("application (client) id"),
     "account_attribute": gettext_noop("what the accounts are called: id (default) or userPrincipalName"),
     "with_mfa": gettext_noop("yes: a second factor is asked for before the password is changed"),
-    "federated_domains": gettext_noop("domains whose passwords another system keeps, separated by commas"),
+    "federated_domains": gettext_noop("domains whose passwords another system keeps, a list"),
     "lag_seconds": gettext_noop("how long a change may take to be seen; 300 where left out"),
     "graph": gettext_noop("address of Microsoft Graph, for national clouds"),
     "login": gettext_noop("address of the sign-in service, for national clouds"),
@@ -90,14 +90,13 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         "read": Pace(per_second=None, source=source, ceiling=ceiling),
         "sign_in": Pace(per_second=None, source=source),
     }
-    domains = given.text("federated_domains", default="").lower().replace(" ", "")
     return Entra(
         name,
         wire=wire_of(given, base=f"{graph}/v1.0", paces=paces),
         authorise=ClientCredentials(address, form=lambda: form),
         attribute=given.choice("account_attribute", of=("id", "userPrincipalName"), default="id"),
         flag="forceChangePasswordNextSignIn" + ("WithMfa" if given.flag("with_mfa", default=False) else ""),
-        federated=frozenset(domains.split(",")) - {""},
+        federated=frozenset(domain.lower() for domain in given.words("federated_domains", default="")),
         lag_seconds=given.number("lag_seconds", default=300) or 0.0,
     )
 

@@ -50,10 +50,19 @@ class Settings:
 
     def text(self, key: str, *, default: str | None = None) -> str:
         """Return a text; without ``default`` it must be there."""
-        value = str(self._settings.get(key, default) or "").strip()
+        given = self._settings.get(key, default)
+        if isinstance(given, list | dict):
+            raise self.wrong(key, _("it must be one text."))
+        value = "" if given is None else str(given).strip()
         if not value and default is None:
             raise self.wrong(key, _("it is missing."), mend=_("Set it when the system is added."))
         return value
+
+    def words(self, key: str, *, default: str | None = None) -> list[str]:
+        """Return a list of words, given as a list or as a text with commas."""
+        given = self._settings.get(key)
+        parts = given if isinstance(given, list) else self.text(key, default=default).split(",")
+        return [str(part).strip() for part in parts if str(part).strip()]
 
     def secret(self, key: str) -> str:
         """Return a secret that must be there."""

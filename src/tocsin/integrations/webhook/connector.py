@@ -51,7 +51,7 @@ from tocsin.kernel.language import gettext as _, gettext_noop
 
 SETTINGS: Mapping[str, str] = {
     "url": gettext_noop("address of the product's webhook"),
-    "takes": gettext_noop("measures it takes, separated by commas: reset_password,revoke_sessions"),
+    "takes": gettext_noop("measures it takes, a list: [reset_password, revoke_sessions]"),
     "undoes": gettext_noop("measures it can lift again; none where left out"),
     "at_once": gettext_noop("orders in one message; 100 where left out"),
     "allow_private": gettext_noop("yes: the address may lie in your own network"),
@@ -98,7 +98,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
 
 
 def _kinds(given: Settings, key: str, *, default: str | None = None) -> frozenset[MeasureKind]:
-    words = [word.strip() for word in given.text(key, default=default).split(",") if word.strip()]
+    words = given.words(key, default=default)
     known = [str(kind) for kind in MeasureKind if kind is not MeasureKind.NONE]
     if not set(words) <= set(known):
         raise given.wrong(key, _("it names a measure there is not."), mend=_("Known: {names}."), names=known)
