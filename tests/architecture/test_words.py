@@ -29,12 +29,17 @@ ALLOWED = {
     **{
         file: {"signal"}
         for file in (
-            *("api/__init__.py", "api/signals.py", "cli/serve.py", "cli/wired.py", "containment/errors.py", "wiring.py"),
+            *(
+                "api/__init__.py",
+                "api/signals.py",
+                "cli/serve.py",
+                "cli/wired.py",
+                "containment/errors.py",
+                "wiring.py",
+            ),
             *("containment/models.py", "containment/signals.py", "containment/values.py"),
         )
     },
-        {"signal"},
-    ),
 }
 BANNED_ROW = re.compile(r"^\|[^|]+\|[^|]+\|([^|]*)\|$")
 

@@ -68,7 +68,7 @@ def settle(plans: Sequence[Counting], *, now: datetime) -> Settled:
         cursor.execute("ANALYZE done_member")
         cursor.execute("SELECT count(*) FROM done_member")
         if cursor.fetchone()[0] > MANY:
-            cursor.execute("SET LOCAL enable_nestloop = off")
+            cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '128MB'")
         if any(demand.version_min for demand in asked):
             cursor.execute(
                 "SELECT DISTINCT client_version FROM tocsin_containmentdone JOIN done_member USING (account) "
