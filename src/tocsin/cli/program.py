@@ -25,6 +25,7 @@ class Entry:
 
 FIND = gettext_noop("Find out")
 ANSWER = gettext_noop("Who and what")
+CLOSE = gettext_noop("Close the door")
 KEEP = gettext_noop("Proof and people")
 INSTALLATION = gettext_noop("This installation")
 COMMANDS: tuple[Entry, ...] = (
@@ -40,6 +41,21 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("map", "map", FIND, gettext_noop("Draft a mapping for a log format Tocsin does not know.")),
     Entry("incident", "incident", ANSWER, gettext_noop("List and show incidents, and add signed facts to them.")),
     Entry("scope", "scope", ANSWER, gettext_noop("Show, question, compare and freeze who and what is affected.")),
+    Entry(
+        "contain",
+        "contain",
+        CLOSE,
+        gettext_noop("Take measures for exactly the affected accounts, and see when each one is safe."),
+    ),
+    Entry("gate", "gate", CLOSE, gettext_noop("Build and look into the list the protected product checks against.")),
+    Entry("connector", "connector", CLOSE, gettext_noop("Connect identity systems, databases and key stores.")),
+    Entry(
+        "signals",
+        "signals",
+        CLOSE,
+        gettext_noop("Receive Shared Signals: who changed a password, whose sessions ended."),
+    ),
+    Entry("serve", "serve", CLOSE, gettext_noop("Answer gates, signals and webhooks, and carry out what waits.")),
     Entry("journal", "journal", KEEP, gettext_noop("Verify the record of our own work, or prove one entry of it.")),
     Entry("staff", "staff", KEEP, gettext_noop("Enrol the operator's people and their signing keys.")),
     Entry("data", "data", INSTALLATION, gettext_noop("Bring in the network and country tables.")),
