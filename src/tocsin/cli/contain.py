@@ -10,6 +10,8 @@ import click
 
 from tocsin.cli import contain_shown as shown, listing
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.contain_follow import follow
+from tocsin.cli.contain_work import work
 from tocsin.cli.wired import Wired
 from tocsin.containment import commands, queries
 from tocsin.containment.ports import Connector
@@ -30,6 +32,10 @@ def command() -> None:
 
     Ends with 0 when it is done, 2 when it is refused, 20 when a stop rule holds the plan.
     """
+
+
+command.add_command(follow)
+command.add_command(work)
 
 
 @command.command("plan")
