@@ -22,7 +22,8 @@ WAIT_SECONDS_MIN = 0.2
 WAIT_SECONDS_MAX = 60.0
 # A server that lost this epoch, or never had it, is asked for everything.
 _START_AGAIN = {404, 409, 410, 412}
-_TROUBLE = (OSError, http.client.HTTPException, GateError)
+# Nothing a source sends may end the thread: what is not HTTP, not JSON, not a number or nested without end.
+_TROUBLE = (OSError, http.client.HTTPException, GateError, ValueError, RecursionError)
 
 
 class State(StrEnum):
@@ -78,6 +79,7 @@ class Follower:
         self._stream: Changes | None = None
         self._told = Following(source=source.url, state=State.STARTING)
         self._gaps = 0
+        self._unwritten: list[bytes] = []
         self._threads = [
             threading.Thread(target=self._listen, name="tocsin-gate-follow", daemon=True),
             threading.Thread(target=self._report, name="tocsin-gate-report", daemon=True),
@@ -122,6 +124,7 @@ class Follower:
             if self._source.fetch(aside, epoch=epoch):
                 adopted = self._gate.adopt(aside)
                 if adopted.header.epoch != epoch:
+                    self._unwritten.clear()
                     files.changes_path(self._gate.path, epoch=epoch).unlink(missing_ok=True)
         except SnapshotRefused as refused:
             self._gate.note_refusal(refused.reason, str(refused))
@@ -155,10 +158,10 @@ class Follower:
         if applied in (Applied.APPLIED, Applied.HEARTBEAT):
             self._gaps = 0
             self._say(tries=0, trouble="")
-            line = json.dumps(told.data, separators=(",", ":"), ensure_ascii=False).encode()
-            files.append_line(files.changes_path(self._gate.path, epoch=self._gate.position[0]), line)
-        if applied is Applied.APPLIED:
-            self._news.set()
+            if applied is Applied.APPLIED:
+                self._news.set()
+            self._unwritten.append(json.dumps(told.data, separators=(",", ":")).encode())
+            self._leave_beside()
         if applied in (Applied.APPLIED, Applied.HEARTBEAT, Applied.REPEATED, Applied.NOT_BELIEVED):
             return True
         # Resuming mends a lost event. What resuming did not mend is asked for from the beginning.
@@ -166,6 +169,13 @@ class Follower:
         if self._gaps > 1:
             self._gate.begin_again()
         raise SourceRefused(f"sent a change that cannot be applied: {applied}.", where=self._source.url)
+
+    def _leave_beside(self) -> None:
+        """Write what was applied beside the list; what a full disk refused is tried again before the next."""
+        path = files.changes_path(self._gate.path, epoch=self._gate.position[0])
+        while self._unwritten:
+            files.append_line(path, self._unwritten[0])
+            del self._unwritten[0]
 
     def _report(self) -> None:
         """Tell the source what is enforced, whenever that has changed; several changes at once are one report."""

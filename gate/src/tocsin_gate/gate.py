@@ -311,7 +311,7 @@ class Gate:
         for line in lines:
             try:
                 given = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 # What a crash cut short; it was written again after.
                 continue
             if isinstance(given, dict):
