@@ -6,7 +6,6 @@ The vendors' stand-ins are imported as ``fakes.<vendor>``; one of each is starte
 import importlib.util
 import itertools
 import sys
-import sys
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,11 +23,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # ldap3 2.9 imports two names that pyasn1 has renamed
     importlib.import_module("ldap3")
 
-from fakes.keycloak import FakeKeycloak
-
 KINDS = sorted(path.stem.removeprefix("peer_") for path in FOLDER.glob("peer_*.py"))
 _keys = itertools.count()
-sys.path.insert(0, str(FOLDER))  # the vendors' stand-ins are imported as ``fakes.<vendor>``
 
 
 def peer_module(kind: str) -> ModuleType:
@@ -60,9 +56,3 @@ def orders_for(since_at: datetime):
         return [Order(account, Measure(kind), since_at, f"{next(_keys):064x}") for account in accounts]
 
     return made
-
-
-@pytest.fixture
-def keycloak():
-    with FakeKeycloak() as fake:
-        yield fake
