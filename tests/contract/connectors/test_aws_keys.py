@@ -5,7 +5,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
+from fakes.serving import Fake
 from peer_aws_keys import running
 from yarl import URL
 
@@ -196,3 +199,93 @@ def test_the_time_is_predicted_from_a_careful_figure():
 def test_a_missing_secret_is_said_with_its_place():
     with pytest.raises(SystemNotUnderstood, match="setting secret_access_key"):
         connect("aws", settings={}, secrets={"access_key_id": "a"})
+
+
+class Road(Fake):
+    """The road to IAM: it carries what comes as it is, and can be told to lose, hold back and refuse."""
+
+    def __init__(self, iam):
+        super().__init__()
+        self.iam = iam
+
+    def routes(self):
+        return [web.post("/", self.carry)]
+
+    def throttled(self, trouble):
+        """Return IAM's own refusal: 400 with a code (IAM API reference, "Common errors")."""
+        told = '<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>'
+        return web.Response(status=400, text=told, content_type="text/xml")
+
+    async def carry(self, request):
+        body = await request.read()
+        self.calls[-1] = (request.method, body.decode())
+        trouble = self._next_trouble(body.decode())
+        if trouble and trouble.kind == "lost_before":
+            request.transport.abort()
+            return web.Response()
+        if trouble and trouble.kind == "throttled":
+            return self.throttled(trouble)
+        headers = {name: text for name, text in request.headers.items() if name.lower() != "content-length"}
+        async with aiohttp.ClientSession() as session, session.post(self.iam, data=body, headers=headers) as answer:
+            response = web.Response(status=answer.status, body=await answer.read(), content_type="text/xml")
+        if trouble and trouble.kind == "lost_after":
+            request.transport.abort()
+        return response
+
+
+@pytest.fixture
+def road(aws):
+    with Road(aws.url) as fake:
+        yield fake
+
+
+def over(road, aws):
+    connected = connect("aws-main", settings={"endpoint": road.url}, secrets=aws.secret)
+    for pace in connected._wire.paces.values():
+        pace._allowed = 2_000.0
+    return connected
+
+
+@pytest.mark.parametrize("after_doing_it", [True, False])
+@pytest.mark.parametrize("action", ["TagUser", "UpdateAccessKey"])
+def test_a_lost_answer_is_unknown_and_read_back(aws, road, order, after_doing_it, action):
+    (name,) = aws.accounts(1)
+    road.lose(after_doing_it=after_doing_it, match=f"Action={action}")
+    assert [each.answer for each in over(road, aws).apply([order(name)])] == [Answer.UNKNOWN]
+    is_done = after_doing_it and action == "UpdateAccessKey"
+    expected = Holding.IN_FORCE if is_done else Holding.NOT_IN_FORCE
+    assert [each.holding for each in over(road, aws).verify([order(name)])] == [expected]
+    list(over(road, aws).apply([order(name)]))
+    assert [each.holding for each in over(road, aws).verify([order(name)])] == [Holding.IN_FORCE]
+    assert [each.answer for each in over(road, aws).undo([order(name)])] == [Answer.TAKEN]
+    assert {key.status for key in aws.backend.users[name].access_keys} == {"Active"}
+
+
+def test_a_storm_of_refusals_ends_with_every_key_made_inactive_once(aws, road, order, monkeypatch):
+    monkeypatch.setattr("tocsin.integrations.aws_keys.iam.AGAIN_SECONDS", 0.0)
+    names = aws.accounts(10)
+    road.throttle(times=12, match="Action=")
+    connected, left, rounds = over(road, aws), list(names), 0
+    while left:
+        rounds += 1
+        outcomes = list(connected.apply([order(name) for name in left]))
+        assert {outcome.answer for outcome in outcomes} <= {Answer.TAKEN, Answer.LATER}
+        left = [outcome.order.account for outcome in outcomes if outcome.answer is Answer.LATER]
+    assert rounds > 1
+    done = [body for _method, body in road.calls if "UpdateAccessKey" in body]
+    assert {each.answer for each in connected.apply([order(name) for name in names])} == {Answer.HELD_ALREADY}
+    assert len(set(done)) == 10
+    assert all(key.status == "Inactive" for name in names for key in aws.backend.users[name].access_keys)
+
+
+@pytest.mark.parametrize("body", ["<!DOCTYPE x [<!ENTITY a 'b'>]><r/>", "no xml", ""])
+def test_what_is_no_answer_of_iam_is_not_read(aws, order, body):
+    (name,) = aws.accounts(1)
+
+    async def other(request):
+        return web.Response(text=body, content_type="text/xml")
+
+    liar = Road(aws.url)
+    liar.carry = other
+    with liar:
+        assert [each.answer for each in over(liar, aws).apply([order(name)])] == [Answer.LATER]

@@ -42,6 +42,7 @@ from tocsin.kernel import clock, redaction
 from tocsin.kernel.language import gettext as _
 
 ABSENT_SHOWN = 20
+BATCH_SECONDS = 30.0  # a batch handed over should be through by then, so that its lease does not run out
 REASON_CHARACTERS_MAX = 200
 T = TypeVar("T")
 _Act = Callable[[Line, Order], Coroutine[Any, Any, T]]
@@ -89,7 +90,9 @@ class OrderByOrder(ABC):
     def limits(self) -> Limits:
         """Return what it allows, as last read from it."""
         pace = self._wire.paces["write"]
-        return Limits(pace.per_second, at_once=self.at_once, calls_per_order=self.calls_per_order, source=pace.source)
+        soon = self.at_once if pace.rate is None else int(pace.rate * BATCH_SECONDS / self.calls_per_order)
+        at_once = max(1, min(self.at_once, soon))
+        return Limits(pace.per_second, at_once=at_once, calls_per_order=self.calls_per_order, source=pace.source)
 
     def plan(self, orders: Sequence[Order]) -> Foreseen:
         """Return what applying would do; reads every account, changes none."""

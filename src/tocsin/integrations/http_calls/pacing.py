@@ -49,6 +49,11 @@ class Pace:
         return min(figures) if figures else None
 
     @property
+    def rate(self) -> float | None:
+        """Return the calls a second we make: what is allowed, less what refusals took away."""
+        return None if self.per_second is None else self.per_second * self._slowed
+
+    @property
     def source(self) -> str:
         """Return where the figure comes from."""
         if self._ceiling is not None and (self._allowed is None or self._ceiling <= self._allowed):
@@ -61,11 +66,11 @@ class Pace:
 
     async def turn(self) -> None:
         """Wait for our turn at the allowed rate; whether the system is closed is asked with ``closed_for``."""
-        rate = self.per_second
+        rate = self.rate
         if rate is None:
             return
         now = time.monotonic()
-        gap = 1.0 / (rate * self._slowed)
+        gap = 1.0 / rate
         mine = max(now, self._next_turn)
         self._next_turn = mine + gap
         if mine > now:

@@ -5,6 +5,7 @@ seen here.
 """
 
 import asyncio
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -34,6 +35,7 @@ class Fake:
         self.troubles: list[Trouble] = []
         self.does_nothing = False  # answers as if it had done everything, and does nothing
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
 
     def routes(self) -> Iterable[web.RouteDef]:
         raise NotImplementedError
@@ -48,7 +50,7 @@ class Fake:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     # What it is told.
 
@@ -103,7 +105,7 @@ class Fake:
         application.add_routes(self.routes())
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls)
         await site.start()
         self.port = runner.addresses[0][1]
         ready.set()
