@@ -98,19 +98,19 @@ def changes_due() -> bool:
 
 def _publish_waiting(*, by: Author) -> int | None:
     """Publish what waits of the last epoch and return the accounts; None, with nothing done, when they are too many."""
-    try:
-        with gate_epochs.alone("publishing"):
+    with gate_epochs.alone("publishing"):
+        try:
             with transaction.atomic():
                 row, count, until = _publish_in_transaction(by=by)
-            if until is not None:
-                files.write_whole(_followed_path(row.number), until.isoformat())
-            return count
-    except _TooMany:
-        _known.clear()
-        return None
-    except BaseException:
-        _known.clear()  # it was carried out here, but never committed
-        raise
+        except _TooMany:
+            _known.clear()
+            return None
+        except BaseException:
+            _known.clear()  # it was carried out here, but never committed
+            raise
+        if until is not None:
+            files.write_whole(_followed_path(row.number), until.isoformat())
+        return count
 
 
 def _followed_path(epoch: int) -> Path:

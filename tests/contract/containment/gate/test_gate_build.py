@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tocsin_gate import Gate, SnapshotRefused
 
 from tocsin.cli import gate as cli_gate
 from tocsin.containment import commands, gate_build, gate_demands, gate_epochs, gate_keys, queries
@@ -19,6 +18,7 @@ from tocsin.containment.errors import EpochTooLow, ListNotUnderstood, ListNotWri
 from tocsin.containment.gate_file import number_of
 from tocsin.events.queries import EventStore
 from tocsin.kernel import clock
+from tocsin_gate import Gate, SnapshotRefused
 
 SINCE = "2026-03-02T12:00:00Z"
 SINCE_S = 1772452800
@@ -249,8 +249,12 @@ def test_the_list_is_secret_to_its_owner_valid_for_days_and_about_nine_bytes_an_
     assert built.bytes / built.accounts < 10
     assert sorted(each.name for each in tmp_path.iterdir()) == ["list.tcs", "rows.csv"]
     with pytest.raises(SnapshotRefused, match="was good until"):
-        Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: (NOW + timedelta(days=3, seconds=1)).timestamp())
-    assert Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: NOW.timestamp()).check("a7").reference == "I-7"
+        Gate(
+            tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: (NOW + timedelta(days=3, seconds=1)).timestamp()
+        )
+    assert (
+        Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: NOW.timestamp()).check("a7").reference == "I-7"
+    )
 
 
 def test_when_it_cannot_be_written_the_list_before_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tocsin_gate import Gate, Trust
-from tocsin_gate.feed import Source
-from tocsin_gate.following import Follower, first_list
 
 from tocsin.containment import commands, gate_changes, gate_list, queries
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
+from tocsin_gate import Gate, Trust
+from tocsin_gate.feed import Source
+from tocsin_gate.following import Follower, first_list
 
 models = lazily("tocsin.containment.models")
 
@@ -119,7 +119,9 @@ def following(server: Serve, path: Path) -> Iterator[Gate]:
         follower.stop()
 
 
-def test_a_started_plan_reaches_a_gate_and_one_account_that_is_done_within_two_seconds(plans, serve: Serve, tmp_path: Path):
+def test_a_started_plan_reaches_a_gate_and_one_account_that_is_done_within_two_seconds(
+    plans, serve: Serve, tmp_path: Path
+):
     plan = plans([ASKS], {"a": 0, "b": 0})
     token = plan.since_at.timestamp()
     with following(serve, tmp_path / "list.tcs") as gate:
@@ -189,7 +191,11 @@ def test_the_list_is_handed_out_whole_in_parts_and_not_twice(plans, serve: Serve
 
 
 def test_without_the_token_nothing_is_said_and_with_it_nonsense_is_refused(serve: Serve):
-    for method, path in (("GET", "/gate/v1/snapshot"), ("GET", "/gate/v1/changes?epoch=1"), ("POST", "/gate/v1/enforcing")):
+    for method, path in (
+        ("GET", "/gate/v1/snapshot"),
+        ("GET", "/gate/v1/changes?epoch=1"),
+        ("POST", "/gate/v1/enforcing"),
+    ):
         for token in (None, "", "wrong", queries.feed_token() + "x"):
             status, body, headers = serve.ask(method, path, token=token, body=b"{}" if method == "POST" else None)
             assert status == 401 and headers["www-authenticate"].startswith("Bearer")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tocsin_gate import Applied, Gate
 
 from tocsin.containment import commands, gate_changes, gate_epochs, gate_list, queries
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
+from tocsin_gate import Applied, Gate
 
 models = lazily("tocsin.containment.models")
 journal_models = lazily("tocsin.journal.models")
@@ -67,7 +67,11 @@ print(taken)
 
 def publishing(moment: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", PUBLISHING, str(moment)], capture_output=True, text=True, timeout=120, env=dict(os.environ)
+        [sys.executable, "-c", PUBLISHING, str(moment)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=dict(os.environ),
     )
 
 

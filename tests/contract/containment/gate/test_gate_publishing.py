@@ -6,13 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
-from tocsin_gate import Applied, Gate
 
 from tocsin.containment import commands, gate_changes, gate_epochs, gate_list, queries
 from tocsin.containment.values import GateList
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
+from tocsin_gate import Applied, Gate
 
 models = lazily("tocsin.containment.models")
 journal_models = lazily("tocsin.journal.models")
@@ -196,7 +196,9 @@ def test_an_account_lifted_when_the_list_was_made_is_added_when_it_is_asked_agai
 def test_a_gate_that_joins_late_and_one_that_was_there_are_told_the_same(plans, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gate_changes, "ITEMS_PER_CHANGE", 3)
     chance, accounts = random.Random(3), [f"a{n}" for n in range(60)]
-    plan = plans([asks("reset_password", "rotate_key"), asks("suspend")], {name: n % 2 for n, name in enumerate(accounts)})
+    plan = plans(
+        [asks("reset_password", "rotate_key"), asks("suspend")], {name: n % 2 for n, name in enumerate(accounts)}
+    )
     publish()
     there = gate()
     for turn in range(12):
