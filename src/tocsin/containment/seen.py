@@ -74,11 +74,19 @@ _CHANGED = (
     "(activity_id = 3 OR (activity_id = 4 AND regexp_matches(coalesce(api_operation, ''), "
     "'(?i)complet|success|finish|confirm|done')))"
 )
+# All of an account's sessions: revoked by a name in the plural, cleared (Okta), or signed out everywhere.
+_ENDED = (
+    "regexp_matches(coalesce(api_operation, ''), '(?i)sessions[ _.-]*(revok|terminat|end|clear|invalidat)"
+    "|(revok|terminat|clear|invalidat|end)\\w*[ _.-]*(all[ _.-]*|sign-?in[ _.-]*)*sessions|session\\.clear"
+    "|(log|sign)[ _-]?out[ _.-]*(all|everywhere)')"
+)
 _FACTS = {
     DoneKind.SIGNED_IN: f"SELECT account, ts, format, '' AS platform, '' AS version, '' AS client FROM acts "
     f"WHERE {_SIGN_IN} AND status_id = 1 AND NOT {_THE_INTRUDERS}",
     DoneKind.PASSWORD_CHANGED: f"SELECT account, ts, format, '' AS platform, '' AS version, '' AS client FROM changes "
     f"WHERE class_uid = 3001 AND status_id = 1 AND {_CHANGED} AND NOT {_THE_INTRUDERS}",
+    DoneKind.SESSIONS_ENDED: f"SELECT account, ts, format, '' AS platform, '' AS version, '' AS client FROM changes "
+    f"WHERE status_id = 1 AND {_ENDED} AND NOT {_THE_INTRUDERS}",
     DoneKind.CLIENT_SEEN: f"SELECT account, ts, format, lower(platform) AS platform, app_version AS version, "
     f"coalesce(app_name, '') AS client FROM acts WHERE clients AND platform IS NOT NULL AND app_version IS NOT NULL "
     f"AND {_SUCCESS} AND NOT {_THE_INTRUDERS}",
@@ -166,7 +174,7 @@ def _prepare(store: events.EventStore, *, stored: Any, path: Path, allowance_ms:
     store.temporary("acts", f"{acts} UNION ALL {by_name}", since)
     for_others = _ACTS.format(
         name="e.target_account",
-        more="AND class_uid = 3001 AND activity_id = 3 AND e.account IS DISTINCT FROM m.account",
+        more=f"AND e.account IS DISTINCT FROM m.account AND (class_uid = 3001 AND activity_id = 3 OR {_ENDED})",
     )
     own = "SELECT * FROM acts WHERE coalesce(target_account, account) = account"
     store.temporary("changes", f"{own} UNION ALL {for_others}", since)

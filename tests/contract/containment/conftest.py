@@ -77,11 +77,12 @@ class Plans:
         self.numbers = iter(range(1, 99))
 
     def __call__(
-        self, combinations: list[dict[str, Any]], accounts: dict[str, int], *, since: datetime = datetime(2026, 3, 2, 12, tzinfo=UTC), waves: int = 1,
-        steps_made: bool = True, platform: str = "android",
+        self, combinations: list[dict[str, Any]], accounts: dict[str, int], *,
+        since: datetime = datetime(2026, 3, 2, 12, tzinfo=UTC), steps_made: bool = True, platform: str = "android",
+        role: str = "victim",
     ) -> Any:  # fmt: skip
         number = next(self.numbers)
-        sha256 = self.file(accounts, platform=platform)
+        sha256 = self.file(accounts, platform=platform, role=role)
         incident = incident_models.Incident.objects.create(
             number=number, title="x", severity="high", state="open", declared_at=since
         )
@@ -101,13 +102,14 @@ class Plans:
         return plan
 
     @staticmethod
-    def file(accounts: dict[str, int], *, platform: str) -> str:
+    def file(accounts: dict[str, int], *, platform: str, role: str) -> str:
         folder = home.data_home() / "evidence"
         columns = {"account": "VARCHAR", "platform": "VARCHAR", "combination": "INTEGER", "wave": "SMALLINT"}
         with EventStore([], scratch=folder) as store:
             store.load("rows", columns, [(account, platform, number, 1) for account, number in accounts.items()])
             aside = folder / f"aside-{os.getpid()}"
-            store.copy_parquet("SELECT *, NULL::VARCHAR AS exempt, 'victim' AS role, 'confirmed' AS certainty FROM rows ORDER BY account", aside)
+            drawn = f"SELECT *, NULL::VARCHAR AS exempt, '{role}' AS role, 'confirmed' AS certainty FROM rows"
+            store.copy_parquet(f"{drawn} ORDER BY account", aside)
         sha256 = hashlib.sha256(aside.read_bytes()).hexdigest()
         aside.rename(folder / sha256)
         return sha256

@@ -145,3 +145,31 @@ def test_what_comes_from_the_intruders_addresses_makes_nobody_safe(
     seen = follow(plan, auth=[signed(10, "u1", ip="203.0.113.9"), signed(11, "u2")])
     assert seen.intruder_accounts == ("u1",)
     assert list(models.ContainmentProgress.objects.values_list("account", flat=True)) == ["u2"]
+
+
+def test_sessions_that_ended_are_told_from_one_session_that_did(plans: Callable[..., Any], follow: Any):
+    names = {
+        "u1": "sessions_revoked", "u2": "revoke_all_sessions", "u3": "user.session.clear", "u4": "logout_everywhere",
+        "u5": "user.session.end", "u6": "logout", "u7": "session_started",
+    }  # fmt: skip
+    plan = plans([asks("revoke_sessions")], dict.fromkeys(names, 0))
+    follow(plan, auth=[signed(10, account, event=event) for account, event in names.items()])
+    closed = models.ContainmentProgress.objects.filter(plan=plan, state="closed").values_list("account", flat=True)
+    assert sorted(closed) == ["u1", "u2", "u3", "u4"]
+
+
+def test_an_identity_of_staff_is_found_by_the_name_the_log_gives_it(plans: Callable[..., Any], follow: Any):
+    plan = plans([asks("reset_password")], {"ravi@larkwave.example": 0}, role="principal")
+    tools = {
+        "staff": "ravi@larkwave.example",
+        "session": "f" * 32,
+        "ip": "192.0.2.12",
+        "device": "lt-1",
+        "method": None,
+    }
+    rows = [
+        {"time": at(n), **tools, "event": event, "result": "success", "factor": "totp", "path": None, "status": None}
+        for n, event in ((20, "login"), (21, "password_changed"))
+    ]
+    follow(plan, auth=rows)
+    assert stands(plan, "ravi@larkwave.example") == ("closed", "")
