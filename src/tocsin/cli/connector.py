@@ -31,7 +31,7 @@ def command() -> None:
 
 
 @command.command("add")
-@click.argument("name")
+@click.argument("called", metavar="NAME")
 @click.option("--kind", required=True, help="What it is; `tocsin connector kinds` lists them.")
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=True,
@@ -44,17 +44,17 @@ def command() -> None:
 @acting
 @click.pass_obj
 def add(
-    wired: Wired, name: str, kind: str, config: Path, given: tuple[str, ...], replace: bool, acts: Acting
+    wired: Wired, called: str, kind: str, config: Path, given: tuple[str, ...], replace: bool, acts: Acting
 ) -> None:  # fmt: skip
     """Connect a system under NAME. Secrets are sealed and never shown again."""
     settings = _settings(config)
     secrets = dict(_secret(each) for each in given)
     _known_kind(wired, kind)
-    wired.connector(kind, name=name, settings=settings, secrets=secrets)  # says what is wrong before anything is kept
+    wired.connector(kind, name=called, settings=settings, secrets=secrets)  # says what is wrong before anything is kept
     with wired.rows():
         by = acts.author()
-        commands.add_system(name, kind=kind, settings=settings, secrets=secrets, replace=replace, by=by)
-    listing.lines(_("{name} is connected. Look whether it works: tocsin connector check {name}").format(name=name))
+        commands.add_system(called, kind=kind, settings=settings, secrets=secrets, replace=replace, by=by)
+    listing.lines(_("{name} is connected. Look whether it works: tocsin connector check {name}").format(name=called))
 
 
 @command.command("list")
@@ -76,15 +76,15 @@ def list_systems(wired: Wired) -> None:
 
 
 @command.command("check")
-@click.argument("name")
+@click.argument("called", metavar="NAME")
 @click.pass_obj
-def check(wired: Wired, name: str) -> int:
+def check(wired: Wired, called: str) -> int:
     """Ask the system NAME: do the credentials and rights suffice, what can it do, how fast, what is to be mended.
 
     Nothing is changed. Ends with 0 when all is well, 3 when measures would fail.
     """
     with wired.rows():
-        system = queries.system(name)
+        system = queries.system(called)
         connector = _connected(wired, system)
         remarks = connector.check() if isinstance(connector, Checkable) else ()
         if not remarks:
@@ -98,15 +98,15 @@ def check(wired: Wired, name: str) -> int:
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("called", metavar="NAME")
 @_REASON
 @acting
 @click.pass_obj
-def remove(wired: Wired, name: str, reason: str, acts: Acting) -> None:
+def remove(wired: Wired, called: str, reason: str, acts: Acting) -> None:
     """Disconnect NAME and forget its secrets; what waits for it waits until it is connected again."""
     with wired.rows():
-        commands.remove_system(name, reason=reason, by=acts.author())
-    listing.lines(_("{name} is disconnected.").format(name=name))
+        commands.remove_system(called, reason=reason, by=acts.author())
+    listing.lines(_("{name} is disconnected.").format(name=called))
 
 
 @command.command("kinds")
