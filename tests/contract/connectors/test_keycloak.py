@@ -7,7 +7,7 @@ import pytest
 from fakes.keycloak import FakeKeycloak
 
 from tocsin.containment.errors import SystemNotUnderstood, SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order
+from tocsin.containment.ports import Answer, Holding, Order, Standing
 from tocsin.containment.values import DoneKind, Measure, MeasureKind
 from tocsin.integrations.keycloak.connector import connect
 from tocsin.kernel import clock
@@ -184,6 +184,28 @@ def test_absent_forbidden_read_only_and_passwordless_accounts_are_told_apart(key
     assert outcomes[synced].reason == "HTTP 400, User is read only!"
     assert "no password here" in outcomes[passkey].reason
     assert "HTTP 403" in outcomes[hidden].reason
+
+
+def test_a_password_that_a_federation_keeps_is_seen_changed_in_the_events(keycloak, realm, order):
+    ada = keycloak.add("ada", password=False, federationLink="ldap-1")
+    connected = realm()
+    assert answers(connected.apply([order(ada)])) == {ada: Answer.TAKEN}
+    assert holdings(connected.verify([order(ada)])) == {ada: Holding.IN_FORCE}
+    keycloak.changes_password(ada)
+    assert holdings(connected.verify([order(ada)])) == {ada: Holding.DONE}
+    assert answers(connected.apply([order(ada)])) == {ada: Answer.HELD_ALREADY}
+    keycloak.sees_events = False
+    (outcome,) = connected.apply([order(ada)])  # nobody could see it done: not asked again and again
+    assert (outcome.answer, "user federation" in outcome.reason) == (Answer.REFUSED, True)
+    assert holdings(connected.verify([order(ada)])) == {ada: Holding.UNKNOWN}
+    assert keycloak.count("PUT") == 1
+
+
+def test_what_is_missing_is_found_before_anything_is_sent(keycloak, realm):
+    assert {remark.standing for remark in realm().check()} == {Standing.OK}
+    keycloak.sees_realm = keycloak.saves_events = False
+    assert [remark.standing for remark in realm().check()] == [Standing.OK, Standing.WARNING, Standing.WARNING]
+    assert {remark.standing for remark in realm(access_token_seconds="600").check()} == {Standing.OK, Standing.WARNING}
 
 
 def test_undo_takes_the_action_and_the_suspension_back_and_refuses_sessions(keycloak, realm, order):

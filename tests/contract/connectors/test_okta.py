@@ -192,6 +192,16 @@ def test_statuses_and_passwords_kept_elsewhere_are_told_apart(okta, quick, order
     assert "another system" in outcomes[social].reason
 
 
+def test_a_password_that_a_directory_keeps_is_neither_believed_changed_nor_asked_for_twice(okta, quick, order):
+    ada = okta.add("ada@x.example", provider="ACTIVE_DIRECTORY")
+    okta.users[ada]["passwordChanged"] = None
+    assert holdings(quick.verify([order(ada)])) == {ada: Holding.NOT_IN_FORCE}
+    assert answers(quick.apply([order(ada)])) == {ada: Answer.TAKEN}
+    okta.users[ada] |= {"status": "ACTIVE", "statusChanged": datetime.now(UTC).isoformat()}
+    assert holdings(quick.verify([order(ada)])) == {ada: Holding.UNKNOWN}
+    assert answers(quick.apply([order(ada)])) == {ada: Answer.HELD_ALREADY}
+
+
 def test_undo_unsuspends_and_refuses_what_cannot_be_undone(okta, quick, order):
     ada = okta.add("ada@x.example")
     list(quick.apply([order(ada, SUSPEND)]))

@@ -129,6 +129,7 @@ class Line:
         self.signing_in = asyncio.Lock()
         self.shared: dict[str, Any] = {}  # what the workers of this batch have in common
         self._session, self._authorise = session, authorise
+        self._places = asyncio.Semaphore(wire.in_flight)  # waited for here, where the wait counts for no time-out
 
     async def read(
         self,
@@ -216,7 +217,8 @@ class Line:
     async def _send(self, request: Request) -> Reply:
         if not request.has_turn:
             await self.turn(request.pace)
-        reply = await self._exchange(request)
+        async with self._places:
+            reply = await self._exchange(request)
         self.replies += 1
         return self.judged(reply, pace=request.pace)
 
@@ -263,7 +265,7 @@ class Line:
                 return Reply(response.status, response.headers, bytes(body))
         except aiohttp.ClientConnectorCertificateError as error:
             raise NotReached(_("its certificate is not valid")) from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             raise NotReached(_("no connection")) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(_("the connection went before the answer came")) from error

@@ -66,9 +66,10 @@ class Settings:
 
     def secret(self, key: str) -> str:
         """Return a secret that must be there."""
-        if not self._secrets.get(key):
+        secret = self._secrets.get(key, "").strip()  # a file ends with a line break, and a header may hold none
+        if not secret:
             raise self.wrong(key, _("the secret is missing."), mend=_("Give it when the system is added."))
-        return self._secrets[key]
+        return secret
 
     def has_secret(self, key: str) -> bool:
         """Say whether a secret was given."""

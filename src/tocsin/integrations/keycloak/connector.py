@@ -132,7 +132,7 @@ class Keycloak(OrderByOrder):
         if order.measure.kind is MeasureKind.RESET_PASSWORD:
             if UPDATE_PASSWORD in _required(found):
                 return ReadBack(order, Holding.IN_FORCE)
-            changed_at = await self._password_set_at(line, found)
+            changed_at = await self._password_set_at(line, order, found)
             is_done = changed_at is not None and changed_at > order.since_at
             return (
                 ReadBack(order, Holding.DONE, done_at=changed_at) if is_done else ReadBack(order, Holding.NOT_IN_FORCE)
@@ -180,7 +180,9 @@ class Keycloak(OrderByOrder):
     async def examine(self, line: Line) -> Sequence[Remark]:
         """Look whether accounts, events and the realm can be seen."""
         nobody = await line.read("/users/00000000-0000-0000-0000-000000000000")
-        events = await line.read("/events?max=1")
+        events = await line.read("/events/config")
+        saved = events.told() if events.is_success else {}
+        saves = saved.get("eventsEnabled") is True and UPDATE_PASSWORD in (saved.get("enabledEventTypes") or [])
         realm = await line.read("")
         sees_life = self._token_seconds is not None or (realm.is_success and "accessTokenLifespan" in realm.told())
         return (
@@ -190,9 +192,9 @@ class Keycloak(OrderByOrder):
                 mend=_("Give the client the role manage-users."),
             ),
             remark(
-                _("events can be read"),
-                is_right=events.is_success,
-                mend=_("Give the client view-events."),
+                _("changed passwords are saved as events, and can be read"),
+                is_right=saves,
+                mend=_("Save UPDATE_PASSWORD and UPDATE_CREDENTIAL in the realm; give the client view-events."),
                 else_warning=True,
             ),
             remark(
@@ -209,12 +211,9 @@ class Keycloak(OrderByOrder):
         return reply.listed()
 
     async def _fact(self, line: Line, event: Mapping[str, Any]) -> DoneFact | None:
-        details = event.get("details") or {}
-        kind = {UPDATE_PASSWORD: DoneKind.PASSWORD_CHANGED, "LOGIN": DoneKind.SIGNED_IN}.get(str(event.get("type")))
-        if event.get("type") == "UPDATE_CREDENTIAL" and details.get("credential_type") == "password":
-            kind = DoneKind.PASSWORD_CHANGED
+        kind = _done_kind(event)
         account, at = event.get("userId"), event.get("time")
-        if kind is None or not account or not isinstance(at, int) or event.get("error"):
+        if kind is None or not account or not isinstance(at, int):
             return None
         if self._attribute != "id":
             found = await line.read(f"/users/{quote(str(account), safe='')}")
@@ -243,7 +242,7 @@ class Keycloak(OrderByOrder):
     async def _require_password(self, line: Line, order: Order, found: dict[str, Any]) -> Outcome:
         if UPDATE_PASSWORD in _required(found):
             return held_already(order)
-        changed_at = await self._password_set_at(line, found)
+        changed_at = await self._password_set_at(line, order, found)
         if changed_at is not None and changed_at > order.since_at:
             return held_already(order, _("the password was changed since"))
         if changed_at is None and not found.get("federationLink"):
@@ -252,11 +251,23 @@ class Keycloak(OrderByOrder):
             )
         return await self._put(line, order, {**found, "requiredActions": [*_required(found), UPDATE_PASSWORD]})
 
-    async def _password_set_at(self, line: Line, found: Mapping[str, Any]) -> datetime | None:
+    async def _password_set_at(self, line: Line, order: Order, found: Mapping[str, Any]) -> datetime | None:
+        """Return when the password was last set; of one that a user federation keeps, only when that was since."""
         reply = await line.read(f"{_at(found)}/credentials")
         rows = reply.listed() if reply.is_success else []
         dates = [row["createdDate"] for row in rows if row.get("type") == "password" and row.get("createdDate")]
-        return clock.from_ms(max(dates)) if dates else None
+        if dates or not found.get("federationLink"):
+            return clock.from_ms(max(dates)) if dates else None
+        person, since = quote(str(found["id"]), safe=""), clock.to_ms(order.since_at)
+        query = f"type={UPDATE_PASSWORD}&type=UPDATE_CREDENTIAL&user={person}&dateFrom={since}&max=20"
+        reply = await line.read(f"/events?{query}")
+        if not reply.is_success:  # asked again and again, nobody would ever see it done
+            raise NotAllowed(
+                _("its password is kept by a user federation, and events cannot be read to see it changed")
+            )
+        kinds = [(_done_kind(event), event.get("time")) for event in reply.listed()]
+        seen = [at for kind, at in kinds if kind is DoneKind.PASSWORD_CHANGED and isinstance(at, int)]
+        return clock.from_ms(max(seen)) if seen else None
 
     async def _put(self, line: Line, order: Order, representation: Mapping[str, Any]) -> Outcome:
         return _settled(order, await line.write("PUT", _at(representation), body=representation))
@@ -285,6 +296,16 @@ class Keycloak(OrderByOrder):
             told = reply.told() if reply.is_success else {}
             self._token_seconds = float(told.get("accessTokenLifespan") or ACCESS_TOKEN_SECONDS_DEFAULT)
         return self._token_seconds
+
+
+def _done_kind(event: Mapping[str, Any]) -> DoneKind | None:
+    """Return what an event says a person did; nothing for an attempt that failed."""
+    details = event.get("details") or {}
+    if event.get("error"):
+        return None
+    if event.get("type") == "UPDATE_CREDENTIAL" and details.get("credential_type") == "password":
+        return DoneKind.PASSWORD_CHANGED
+    return {UPDATE_PASSWORD: DoneKind.PASSWORD_CHANGED, "LOGIN": DoneKind.SIGNED_IN}.get(str(event.get("type")))
 
 
 def _settled(order: Order, reply: Reply) -> Outcome:

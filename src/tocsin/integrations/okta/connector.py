@@ -143,7 +143,11 @@ class Okta(OrderByOrder):
             return absent(order)
         status = found.get("status")
         if order.measure.kind is MeasureKind.RESET_PASSWORD:
-            if status == "PASSWORD_EXPIRED" or _is_after(found.get("passwordChanged"), order):
+            if (
+                status == "PASSWORD_EXPIRED"
+                or _is_after(found.get("passwordChanged"), order)
+                or _may_be_done(found, order)
+            ):
                 return held_already(order)
             if status not in {"ACTIVE", "RECOVERY", "LOCKED_OUT"}:
                 return refused(order, _("the account's status is {status}").format(status=status))
@@ -173,8 +177,10 @@ class Okta(OrderByOrder):
             if status == "PASSWORD_EXPIRED":
                 return ReadBack(order, Holding.IN_FORCE)
             changed_at = from_iso(found.get("passwordChanged"))
-            if status == "ACTIVE" and changed_at is not None and changed_at > order.since_at:
+            if status in {"ACTIVE", "LOCKED_OUT"} and changed_at is not None and changed_at > order.since_at:
                 return ReadBack(order, Holding.DONE, done_at=changed_at)
+            if _may_be_done(found, order):
+                return ReadBack(order, Holding.UNKNOWN, reason=_("Okta does not keep when this password was changed"))
             return ReadBack(order, Holding.NOT_IN_FORCE, reason=_("status {status}").format(status=status))
         if order.measure.kind is MeasureKind.SUSPEND:
             return ReadBack(order, Holding.IN_FORCE if status == "SUSPENDED" else Holding.NOT_IN_FORCE)
@@ -311,6 +317,12 @@ class Okta(OrderByOrder):
 def _is_after(text: object, order: Order) -> bool:
     moment = from_iso(text)
     return moment is not None and moment > order.since_at
+
+
+def _may_be_done(found: Mapping[str, Any], order: Order) -> bool:
+    """Say whether a password that a directory keeps may have been changed: nobody is asked twice on a mere no."""
+    is_back = found.get("status") == "ACTIVE" and _is_after(found.get("statusChanged"), order)
+    return is_back and not found.get("passwordChanged")
 
 
 def _next_link(reply: Reply) -> str | None:

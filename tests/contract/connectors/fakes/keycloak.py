@@ -7,7 +7,8 @@
 - ``core/.../idm/AbstractUserRepresentation``, ``UserRepresentation``, ``UserSessionRepresentation``,
   ``CredentialRepresentation``, ``EventRepresentation``: the fields; Jackson refuses unknown ones
 - ``UsersResource.getUsers``: ``username``, ``email``, ``exact``; ``RealmAdminResource.getEvents``: ``type`` (many),
-  ``dateFrom``, ``dateTo`` (yyyy-MM-dd or epoch milliseconds), ``first``, ``max`` (100 by default), newest first
+  ``dateFrom``, ``dateTo`` (yyyy-MM-dd or epoch milliseconds), ``first``, ``max`` (100 by default), newest first;
+  ``getRealmEventsConfig``
 - "Securing applications", service accounts: the token endpoint with ``client_credentials``
 """
 
@@ -47,7 +48,7 @@ class FakeKeycloak(Fake):
         self.tokens: dict[str, float] = {}
         self.token_seconds = 60
         self.access_token_lifespan = 300
-        self.sees_realm = True
+        self.sees_realm = self.sees_events = self.saves_events = True
         self.forbidden: set[str] = set()
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -56,6 +57,7 @@ class FakeKeycloak(Fake):
             web.post(f"/realms/{self.realm}/protocol/openid-connect/token", self.token),
             web.get(f"/admin/realms/{self.realm}", self.admin(self.get_realm)),
             web.get(f"/admin/realms/{self.realm}/events", self.admin(self.get_events)),
+            web.get(f"/admin/realms/{self.realm}/events/config", self.admin(self.get_events_config)),
             web.get(users, self.admin(self.search)),
             web.get(users + "/{id}", self.admin(self.get_user)),
             web.put(users + "/{id}", self.admin(self.put_user)),
@@ -108,7 +110,8 @@ class FakeKeycloak(Fake):
 
     def changes_password(self, identity: str, *, at_ms: int | None = None) -> None:
         at = at_ms or now_ms()
-        self.passwords[identity]["createdDate"] = at
+        if identity in self.passwords:  # a user federation keeps the others
+            self.passwords[identity]["createdDate"] = at
         actions = self.users[identity]["requiredActions"]
         self.users[identity]["requiredActions"] = [action for action in actions if action != "UPDATE_PASSWORD"]
         self._event(identity, "UPDATE_PASSWORD", at)
@@ -223,7 +226,17 @@ class FakeKeycloak(Fake):
         password = self.passwords.get(request.match_info["id"])
         return web.json_response([password] if password else [])
 
+    async def get_events_config(self, request: web.Request) -> web.Response:
+        if not self.sees_events:
+            return web.json_response({"error": "HTTP 403 Forbidden"}, status=403)
+        types = ["LOGIN", "UPDATE_PASSWORD", "UPDATE_CREDENTIAL"]
+        return web.json_response(
+            {"eventsEnabled": self.saves_events, "eventsExpiration": 0, "enabledEventTypes": types}
+        )
+
     async def get_events(self, request: web.Request) -> web.Response:
+        if not self.sees_events:
+            return web.json_response({"error": "HTTP 403 Forbidden"}, status=403)
         query = request.query
         if unknown := set(query) - EVENT_QUERY:
             return web.json_response({"error": f"unknown parameter {unknown}"}, status=400)
@@ -238,6 +251,7 @@ class FakeKeycloak(Fake):
             event
             for event in sorted(self.events, key=lambda event: -event["time"])
             if (not types or event["type"] in types)
+            and query.get("user", event["userId"]) == event["userId"]
             and (bounds[0] is None or event["time"] >= bounds[0])
             and (bounds[1] is None or event["time"] <= bounds[1])
         ]
