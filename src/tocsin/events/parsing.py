@@ -1,8 +1,9 @@
 """One chunk of lines, read by one format, becomes one Parquet segment and a count of what was refused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import orjson
@@ -13,6 +14,7 @@ from tocsin.events.enrichment import Enrichment
 from tocsin.events.ports import Format
 from tocsin.events.store import quoted
 from tocsin.events.values import COLUMN_TYPES, COLUMNS, Shape
+from tocsin.kernel import files
 
 # What a format may name beside the columns: it is used while reading and not kept.
 FORWARDED = "x_forwarded_for"
@@ -32,6 +34,16 @@ class ChunkRead:
     refused: dict[str, int]
     first_ts: int | None
     last_ts: int | None
+
+    @classmethod
+    def kept(cls, path: Path) -> "ChunkRead | None":
+        """Return what an interrupted run has kept of a chunk it finished, if it did."""
+        return cls(**orjson.loads(path.read_bytes())) if path.exists() else None
+
+    def keep(self, path: Path) -> Self:
+        """Keep this for the next run, should this one be interrupted."""
+        files.write_whole(path, orjson.dumps(self))
+        return self
 
 
 class Parser:
@@ -62,19 +74,44 @@ class Parser:
 
     def read(self, chunk: Chunk, *, folder: Path, number: int) -> ChunkRead:
         """Write ``<number>.parquet`` and ``<number>.rejected.gz`` into ``folder``, each aside and then renamed."""
-        lines_path = folder / f"{number:05d}.lines"
-        lines_path.write_bytes(chunk.data)
+        self._read_lines(chunk, path=folder / f"{number:05d}.lines")
+        return self._write(chunk, folder=folder, number=number)
+
+    def read_parcel(self, parcel: "Sequence[tuple[SourceName, Chunk, Path]]") -> Iterator[ChunkRead]:
+        """Read the only chunks of several small sources by one statement, whose plan costs more than their lines.
+
+        They are of one format and, but for its id and path, of one SourceName. Writes and yields what ``read`` would.
+        """
+        run = self._connection.execute
+        whole = Chunk(1, sum(chunk.count for _name, chunk, _folder in parcel))
+        whole.data = b"".join(chunk.data for _name, chunk, _folder in parcel)
+        self._read_lines(whole, path=parcel[0][2] / "parcel.lines")
+        run("CREATE OR REPLACE TEMP TABLE parcel AS FROM outcome")
+        before = 0
+        for name, chunk, folder in parcel:
+            self._source = name
+            run(
+                f"CREATE OR REPLACE TEMP TABLE outcome AS SELECT * REPLACE (n - {before} AS n, "
+                f"n - {before} AS line_number, {quoted(name.source_id)} AS source_id) "
+                f"FROM parcel WHERE n > {before} AND n <= {before + chunk.count}"
+            )
+            before += chunk.count
+            yield self._write(chunk, folder=folder, number=1)
+
+    def _read_lines(self, chunk: Chunk, *, path: Path) -> None:
+        """Make ``outcome`` of a chunk's lines, and look up the addresses and clients in it."""
+        path.write_bytes(chunk.data)
         try:
-            self._load_lines(lines_path, chunk=chunk)
-            if self._form is not None:
-                self._parse()
-            else:
-                self._connection.execute(
-                    "CREATE OR REPLACE TEMP TABLE outcome AS SELECT n, line, 'unknown format' AS reason FROM lines"
-                )
-            return self._write(chunk, folder=folder, number=number)
+            self._load_lines(path, chunk=chunk)
         finally:
-            lines_path.unlink()
+            path.unlink()
+        if self._form is not None:
+            self._parse()
+            self._enrichment.learn(self._connection, table="outcome")
+        else:
+            self._connection.execute(
+                "CREATE OR REPLACE TEMP TABLE outcome AS SELECT n, line, 'unknown format' AS reason FROM lines"
+            )
 
     def _load_lines(self, path: Path, *, chunk: Chunk) -> None:
         run = self._connection.execute
@@ -136,7 +173,6 @@ class Parser:
         )
         parsed, written, first_ts, last_ts = 0, 0, None, None
         if self._form is not None:
-            self._enrichment.learn(self._connection, table="outcome")
             aside = folder / f"{number:05d}.parquet.aside"
             window = self._window_sql()
             enriched = self._enrichment.final_sql("outcome", where=f"reason IS NULL{window}")

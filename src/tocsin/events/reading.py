@@ -1,10 +1,10 @@
 """Source files, from bytes on disk to sealed segments."""
 
 import hashlib
-import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -20,15 +20,19 @@ from tocsin.events.content import Content
 from tocsin.events.cutting import Chunk, Cut
 from tocsin.events.dialect import ReadingOptions
 from tocsin.events.enrichment import Enrichment
-from tocsin.events.parsing import ChunkRead, Parser, SourceName
+from tocsin.events.parsing import ChunkRead, Parser, SourceName, outcome_sql
 from tocsin.events.ports import Format
 from tocsin.events.sealing import InvestigationFolder
 from tocsin.events.store import quoted
 from tocsin.events.values import Sample, Shape, SourceRead
-from tocsin.kernel import clock, files
+from tocsin.kernel import clock
 
 SAMPLE_LINES = 200
 RECOGNISED_MIN = 0.5
+SMALL_BYTES = 256 * 1024  # planning a statement takes as long as reading so much
+PARCEL_BYTES = 8 * 1024 * 1024
+PARCEL_FILES = 64
+FIRST = "00001.json"
 Progress = Callable[[Path, int, int], None]  # file, bytes of it done, bytes in all
 
 
@@ -66,14 +70,23 @@ class _UnderWay:
     content: Content
     work: Path
     sha256: str
-    parts: list[Future[ChunkRead]] = field(default_factory=list)
+    parts: list[tuple[Future[list[ChunkRead]], int]] = field(default_factory=list)  # the answer, and the place in it
+    given_out: bool = False
+
+    def is_done(self) -> bool:
+        """Tell whether every chunk has been parsed."""
+        return self.given_out and all(part.done() for part, _place in self.parts)
+
+
+Parcel = list[tuple[_UnderWay, Chunk]]
 
 
 class SourceReader:
     """Reads files, in order, into an investigation's folder with ``threads`` parsers side by side.
 
     The parsers take chunks of the next files while those of one file are still being read, so that many small files
-    keep all of them as busy as one large file does; sealing keeps to the order of the files.
+    keep all of them as busy as one large file does; sealing keeps to the order of the files. Tiny ones are read many
+    at a time.
     """
 
     def __init__(
@@ -94,6 +107,7 @@ class SourceReader:
             for start in kept["seal"].get("content_starts", [])[:1]:
                 self._by_start.setdefault(start, []).append(source_id)
         self._under_way: deque[_UnderWay] = deque()
+        self._parcels: dict[tuple[str, int], Parcel] = {}  # small files not given out yet, by how they are read
         self._idle: SimpleQueue[Parser] = SimpleQueue()
         self._pool = ThreadPoolExecutor(threads)
         spill = folder.partial / "spill"
@@ -116,6 +130,7 @@ class SourceReader:
         """Read and seal files; yield each when it is sealed. The very same file sealed already is passed over."""
         for path in paths:
             yield from self._read(path, progress=progress)
+        self._give_out_parcels()
         while self._under_way:
             yield self._seal(self._under_way.popleft())
 
@@ -134,12 +149,18 @@ class SourceReader:
         size = path.stat().st_size
         file, chunks = self._opened(path, sha256=sha256)
         self._under_way.append(file)
-        for number, chunk in enumerate(chunks, start=1):
-            self._give_out(file, number, chunk)
-            if progress:
-                progress(path, file.stream.consumed_bytes, size)
-            while self._under_way[0] is not file and all(part.done() for part in self._under_way[0].parts):
-                yield self._seal(self._under_way.popleft())
+        first = list(islice(chunks, 2))
+        if file.form is not None and len(first) == 1 and len(first[0].data) < SMALL_BYTES:
+            self._into_parcel(file, first[0])
+        else:
+            self._give_out_parcels()  # what waits for company would keep this one from being sealed
+            for number, chunk in enumerate(chain(first, chunks), start=1):
+                self._give_out(file, number, chunk)
+                if progress:
+                    progress(path, file.stream.consumed_bytes, size)
+                yield from self._finished()
+            file.given_out = True
+        yield from self._finished()
         if progress:
             progress(path, size, size)
         if file.content.length:
@@ -165,31 +186,74 @@ class SourceReader:
         work = self._folder.work_of(name.source_id, reading=self._reading)
         return _UnderWay(path, name, form, stream, content, work, sha256), chain([first] if first else [], chunks)
 
+    def _finished(self) -> Iterator[SourceRead]:
+        """Seal and yield the files that are done and have none before them that is not."""
+        while self._under_way and self._under_way[0].is_done():
+            yield self._seal(self._under_way.popleft())
+
+    def _into_parcel(self, file: _UnderWay, chunk: Chunk) -> None:
+        """Put a small file to others that one statement can read with it, and give them out when they are enough."""
+        assert file.form is not None
+        sql = outcome_sql(file.form, options=self._options, source=SourceName("", file.name.path, 0))
+        key = (sql, file.name.reference_ms if "ms_syslog" in sql else 0)
+        parcel = self._parcels.setdefault(key, [])
+        parcel.append((file, chunk))
+        if len(parcel) == PARCEL_FILES or sum(len(part.data) for _file, part in parcel) > PARCEL_BYTES:
+            self._give_out_parcel(self._parcels.pop(key))
+        if len(self._under_way) > 4 * PARCEL_FILES:
+            self._give_out_parcels()
+
+    def _give_out_parcels(self) -> None:
+        while self._parcels:
+            self._give_out_parcel(self._parcels.popitem()[1])
+
+    def _give_out_parcel(self, parcel: Parcel) -> None:
+        self._room.acquire()
+        answer = self._pool.submit(self._parse_parcel, parcel)
+        answer.add_done_callback(lambda _answer: self._room.release())
+        for place, (file, _chunk) in enumerate(parcel):
+            file.parts, file.given_out = [(answer, place)], True
+
     def _give_out(self, file: _UnderWay, number: int, chunk: Chunk) -> None:
         """Hand a chunk to the next idle parser; waits while enough chunks are waiting."""
         self._room.acquire()
-        part = self._pool.submit(self._parse, file, number, chunk)
-        part.add_done_callback(lambda _part: self._room.release())
-        file.parts.append(part)
+        answer = self._pool.submit(self._parse, file, number, chunk)
+        answer.add_done_callback(lambda _answer: self._room.release())
+        file.parts.append((answer, 0))
 
-    def _parse(self, file: _UnderWay, number: int, chunk: Chunk) -> ChunkRead:
+    def _parse(self, file: _UnderWay, number: int, chunk: Chunk) -> list[ChunkRead]:
         """Parse one chunk, unless an interrupted run has already finished it."""
-        kept = file.work / f"{number:05d}.json"
-        if kept.exists():
-            return ChunkRead(**json.loads(kept.read_text(encoding="utf-8")))
+        path = file.work / f"{number:05d}.json"
+        if (kept := ChunkRead.kept(path)) is not None:
+            return [kept]
+        with self._parser() as parser:
+            parser.turn_to(file.name, form=file.form)
+            return [parser.read(chunk, folder=file.work, number=number).keep(path)]
+
+    def _parse_parcel(self, parcel: Parcel) -> list[ChunkRead]:
+        """Parse the only chunks of several files together, but for those an interrupted run has already finished."""
+        kept = [ChunkRead.kept(file.work / FIRST) for file, _chunk in parcel]
+        new = [part for part, known in zip(parcel, kept, strict=True) if known is None]
+        if not new:
+            return [known for known in kept if known is not None]
+        with self._parser() as parser:
+            parser.turn_to(new[0][0].name, form=new[0][0].form)
+            reads = parser.read_parcel([(file.name, chunk, file.work) for file, chunk in new])
+            made = iter([read.keep(file.work / FIRST) for (file, _chunk), read in zip(new, reads, strict=True)])
+        return [known if known is not None else next(made) for known in kept]
+
+    @contextmanager
+    def _parser(self) -> Iterator[Parser]:
+        """Hold an idle parser for a block."""
         parser = self._idle.get()
         try:
-            parser.turn_to(file.name, form=file.form)
-            read = parser.read(chunk, folder=file.work, number=number)
+            yield parser
         finally:
             self._idle.put(parser)
-        fields = {slot: getattr(read, slot) for slot in ChunkRead.__slots__}
-        files.write_whole(kept, json.dumps(fields))
-        return read
 
     def _seal(self, file: _UnderWay) -> SourceRead:
         """Wait for the chunks of a file, and seal it as what it is: new, a twin of another, or its longer self."""
-        done = [part.result() for part in file.parts]
+        done = [part.result()[place] for part, place in file.parts]
         refused: Counter[str] = Counter()
         for part in done:
             refused.update(part.refused)

@@ -34,3 +34,28 @@ def test_many_files_are_told_in_their_order_and_counted_once_whoever_reads_them(
         "07.log": 20,
     }
     assert sum(source.parsed - source.repeated for source in sources) == 12 * 20 + 10
+
+
+def test_small_files_read_many_at_a_time_say_what_each_says_alone(tmp_path, read, combined):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for number in range(70):  # more than are read at a time, of three formats, with broken lines between
+        text = combined(5, start=number * 5)
+        if number % 3 == 1:
+            text = b"".join(
+                b'{"time": "2026-05-17T00:%02d:%02dZ", "user": "ann"}\n' % (number % 60, n) for n in range(5)
+            )
+        if number % 3 == 2:
+            text = b"account,time,ip\n" + b"".join(
+                b"bob,2026-05-17T01:%02d:%02dZ,192.0.2.9\n" % (number % 60, n) for n in range(5)
+            )
+        (logs / f"{number:02}.log").write_bytes(text + b"\x00junk %d\n\n" % number)
+    together = read([logs], folder="together")
+    assert len(together.sources) == 70
+    rejected = together.rejected().splitlines()
+    for number, source in enumerate(together.sources):
+        if number % 9 < 3:
+            alone = read([logs / f"{number:02}.log"], folder=f"alone-{number}")
+            assert alone.sources == (source,)
+            assert alone.rows() == together.rows(where=f"source_id = '{source.source_id}'")
+            assert set(alone.rejected().splitlines()) == {line for line in rejected if f"/{number:02}.log" in line}
