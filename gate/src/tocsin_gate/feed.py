@@ -56,6 +56,10 @@ class Source:
             if response.status == http.HTTPStatus.NOT_MODIFIED:
                 return False
             self._expect(response)
+            offered = (response.getheader("ETag") or "").strip('"')
+            if epoch is not None and offered.isdecimal() and int(offered) < epoch:
+                # Told by the name alone, so that a large list is not fetched again and again to be refused.
+                raise SourceRefused(f"offers epoch {offered}; epoch {epoch} is in force.", where=self.url)
             with aside.open("wb") as file:
                 shutil.copyfileobj(response, file, 1024 * 1024)
                 file.flush()

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import secrets
 import threading
 import time
@@ -11,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tocsin_gate import files
-from tocsin_gate.errors import GateError, SnapshotRefused, SourceRefused
+from tocsin_gate.errors import GateError, Misused, SnapshotRefused, SourceRefused
 from tocsin_gate.feed import Changes, Source, Told
 from tocsin_gate.gate import Gate
 from tocsin_gate.snapshot import open_snapshot
@@ -22,6 +23,7 @@ WAIT_SECONDS_MIN = 0.2
 WAIT_SECONDS_MAX = 60.0
 # A server that lost this epoch, or never had it, is asked for everything.
 _START_AGAIN = {404, 409, 410, 412}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/-]{0,99}")
 # Nothing a source sends may end the thread: what is not HTTP, not JSON, not a number or nested without end.
 _TROUBLE = (OSError, http.client.HTTPException, GateError, ValueError, RecursionError)
 
@@ -69,6 +71,8 @@ class Follower:
         clock: Callable[[], float] = time.time,
         pause: Callable[[int], float] = pause_seconds,
     ) -> None:
+        if not _NAME.fullmatch(name):
+            raise Misused(f"{name!r} is no name for a gate.", mend="Use up to 100 letters, digits and . _ : @ / -")
         self._gate = gate
         self._source = source
         self._name = name

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from tests.contract.gate.conftest import FakeSource, eventually
 from tests.unit.gate.conftest import NOW, RESET, SUSPEND, T0, Writer
 
-from tocsin_gate import Gate, Refusal, SnapshotRefused, SourceRefused, Trust
+from tocsin_gate import Gate, Misused, Refusal, SnapshotRefused, SourceRefused, Trust, following
 from tocsin_gate.feed import Source
 from tocsin_gate.files import changes_path
 from tocsin_gate.following import WAIT_SECONDS_MAX, Follower, first_list, pause_seconds
@@ -244,6 +244,44 @@ def test_tls_is_verified(writer, tmp_path_factory):
         assert aside.read_bytes() == source.snapshot
     finally:
         source.close()
+
+
+def test_an_older_list_is_refused_by_its_name_without_being_fetched(writer, fake_source, clock):
+    gate = Gate(writer.write({}, epoch=5), trust=writer.trust(), clock=clock)
+    with pytest.raises(SourceRefused, match="offers epoch 1; epoch 5 is in force"):
+        Source(fake_source.url, token="token-1").fetch(writer.folder / "aside", epoch=gate.position[0])
+    assert not (writer.folder / "aside").exists()
+
+
+def test_a_gate_needs_a_name_that_the_source_takes(writer, fake_source, clock):
+    gate = Gate(writer.write({}), trust=writer.trust(), clock=clock)
+    with pytest.raises(Misused):
+        Follower(gate, source=Source(fake_source.url, token="token-1"), name="a b")
+
+
+def test_changes_that_a_full_disk_refused_are_written_before_the_next(
+    writer, fake_source, followed, clock, monkeypatch
+):
+    full = [True]
+    real = following.files.append_line
+
+    def append(path, line):
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        real(path, line)
+
+    monkeypatch.setattr("tocsin_gate.following.files.append_line", append)
+    fake_source.push("change", added(writer, "eve"))
+    eventually(lambda: "No space" in followed.status().following.trouble)
+    eventually(lambda: len(fake_source.streams) == 2)
+    assert not followed.check("eve").allow
+    full[0] = False
+    fake_source.push("change", added(writer, "fay", seq=2))
+    eventually(lambda: not followed.check("fay").allow)
+    restarted = eventually(
+        lambda: (made := Gate(writer.path, trust=writer.trust(), clock=clock)).position == (1, 2) and made
+    )
+    assert not restarted.check("eve").allow
 
 
 def test_reasons_of_refused_downloads_are_kept_for_status(fake_source, followed, offered, tmp_path):
