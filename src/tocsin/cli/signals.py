@@ -23,7 +23,7 @@ def command() -> None:
 
 
 @command.command("add")
-@click.argument("name")
+@click.argument("called", metavar="NAME")
 @click.option("--issuer", required=True, help="The `iss` of its tokens, exactly.")
 @click.option("--audience", required=True, help="The `aud` of the tokens meant for us.")
 @click.option("--jwks", required=True, metavar="URL|FILE", help="The issuer's public keys.")
@@ -48,7 +48,7 @@ def command() -> None:
 def add(
     wired: Wired,
     *,
-    name: str,
+    called: str,
     issuer: str,
     audience: str,
     jwks: str,
@@ -92,7 +92,7 @@ def add(
     secrets["client_secret"] = _secret(client_secret_file)
     with wired.rows():
         stream = commands.add_stream(
-            name, issuer=issuer, audience=audience, settings={k: v for k, v in settings.items() if v},
+            called, issuer=issuer, audience=audience, settings={k: v for k, v in settings.items() if v},
             secrets={k: v for k, v in secrets.items() if v}, replace=replace, by=acts.author(),
         )  # fmt: skip
     listing.console().print(listing.pairs(_described(stream)))
@@ -134,15 +134,15 @@ def poll(wired: Wired, names: tuple[str, ...]) -> None:
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("called", metavar="NAME")
 @click.option("--reason", required=True, help="Why; it is kept in the journal.")
 @acting
 @click.pass_obj
-def remove(wired: Wired, name: str, reason: str, acts: Acting) -> None:
+def remove(wired: Wired, called: str, reason: str, acts: Acting) -> None:
     """Receive nothing from NAME any more, and forget its secrets."""
     with wired.rows():
-        commands.remove_stream(name, reason=reason, by=acts.author())
-    listing.lines(_("{name} is not received from any more.").format(name=name))
+        commands.remove_stream(called, reason=reason, by=acts.author())
+    listing.lines(_("{name} is not received from any more.").format(name=called))
 
 
 def _described(stream: Stream) -> list[tuple[str, object]]:

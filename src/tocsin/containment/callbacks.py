@@ -1,15 +1,17 @@
 """What a connected product reports of its own accord: facts of done, as JSON."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tocsin.containment.errors import CallbackNotUnderstood
 from tocsin.containment.values import DoneBy, DoneFact, DoneKind
+from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 
 FACTS_MAX = 10_000
 TEXT_CHARACTERS_MAX = 1000
+SKEW_SECONDS_MAX = 300  # how far another clock may be ahead of ours
 # What counts against an account is seen in logs, never reported by the product about itself.
 KINDS = frozenset(DoneKind) - {DoneKind.OLD_SESSION_ACTIVE, DoneKind.SUSPENDED_ACTING}
 
@@ -35,7 +37,7 @@ def _fact(told: Any, *, place: str, source: str) -> DoneFact:
     if not texts["account"]:
         raise _wrong(f"{place}.account", _("the account is missing"))
     kind = told.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise _wrong(f"{place}.kind", _("one of {kinds} is needed here").format(kinds=", ".join(sorted(KINDS))))
     return DoneFact(
         account=texts["account"],
@@ -62,9 +64,12 @@ def _moment(value: Any, *, place: str) -> datetime:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise wrong
-        return moment.astimezone(UTC)
+        at = moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as error:
         raise wrong from error
+    if at > clock.now() + timedelta(seconds=SKEW_SECONDS_MAX):
+        raise _wrong(place, _("nothing can have been done in the future"))
+    return at
 
 
 def _wrong(place: str, what: str) -> CallbackNotUnderstood:
