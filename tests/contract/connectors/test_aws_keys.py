@@ -8,13 +8,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from fakes.asking import ROTATE, order
 from fakes.serving import Fake
 from peer_aws_keys import running
 from yarl import URL
 
 from tocsin.containment.errors import SystemNotUnderstood, SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order, Standing
-from tocsin.containment.values import DoneKind, Measure, MeasureKind
+from tocsin.containment.ports import Answer, Holding, Standing
+from tocsin.containment.values import DoneKind
 from tocsin.integrations.aws_keys.connector import TAG, connect
 from tocsin.integrations.aws_keys.signature import Credentials, signed_headers
 
@@ -30,16 +31,6 @@ EXAMPLE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 def aws(tmp_path_factory):
     with running(tmp_path_factory.mktemp("aws")) as peer:
         yield peer
-
-
-@pytest.fixture
-def order():
-    since_at = datetime.now(UTC) - timedelta(minutes=5)
-
-    def ordered(account, kind=MeasureKind.ROTATE_KEY):
-        return Order(account, Measure(kind), since_at, key=f"2014:1:{account}:{kind}")
-
-    return ordered
 
 
 def signature(url, *, method="GET", headers=None, body=b"", service="service"):
@@ -91,61 +82,64 @@ def test_signatures_are_those_of_another_implementation(token):
     assert ours["Authorization"] == request.headers["Authorization"]
 
 
-def test_old_keys_stop_and_the_owner_is_done_with_a_new_one(aws, order):
+def test_old_keys_stop_and_the_owner_is_done_with_a_new_one(aws):
     name, neighbour = aws.accounts(2)
     second = aws.key(name, age=timedelta(hours=2))
     connected = aws.connector()
-    assert [each.answer for each in connected.apply([order(name)])] == [Answer.TAKEN]
+    assert [each.answer for each in connected.apply([order(name, ROTATE)])] == [Answer.TAKEN]
     assert {key.status for key in aws.backend.users[name].access_keys} == {"Inactive"}
     assert {key.status for key in aws.backend.users[neighbour].access_keys} == {"Active"}
-    assert [each.holding for each in connected.verify([order(name), order(neighbour)])] == [
+    assert [each.holding for each in connected.verify([order(name, ROTATE), order(neighbour, ROTATE)])] == [
         Holding.IN_FORCE,
         Holding.NOT_IN_FORCE,
     ]
     aws.backend.delete_access_key(second, name)  # two keys are all IAM allows: the owner makes room
     aws.key(name)
-    (done,) = connected.verify([order(name)])
+    (done,) = connected.verify([order(name, ROTATE)])
     assert (done.holding, done.done_at is not None) == (Holding.DONE, True)
-    assert [each.answer for each in connected.apply([order(name)])] == [Answer.HELD_ALREADY]
+    assert [each.answer for each in connected.apply([order(name, ROTATE)])] == [Answer.HELD_ALREADY]
 
 
-def test_undo_makes_active_what_we_made_inactive_and_nothing_that_was_so_before(aws, order):
+def test_undo_makes_active_what_we_made_inactive_and_nothing_that_was_so_before(aws):
     (name,) = aws.accounts(1)
     mine = aws.backend.users[name].access_keys[0].access_key_id
     retired = aws.key(name, age=timedelta(days=3), is_active=False)
     connected = aws.connector()
-    list(connected.apply([order(name)]))
-    assert [each.answer for each in connected.undo([order(name)])] == [Answer.TAKEN]
+    list(connected.apply([order(name, ROTATE)]))
+    assert [each.answer for each in connected.undo([order(name, ROTATE)])] == [Answer.TAKEN]
     assert {key.access_key_id: key.status for key in aws.backend.users[name].access_keys} == {
         mine: "Active",
         retired: "Inactive",
     }
     assert TAG not in str(aws.backend.list_user_tags(name))
-    assert [each.answer for each in connected.undo([order(name)])] == [Answer.HELD_ALREADY]
+    assert [each.answer for each in connected.undo([order(name, ROTATE)])] == [Answer.HELD_ALREADY]
 
 
-def test_one_key_may_be_meant_and_the_other_is_left_alone(aws, order):
+def test_one_key_may_be_meant_and_the_other_is_left_alone(aws):
     (name,) = aws.accounts(1)
     meant = aws.backend.users[name].access_keys[0].access_key_id
     other = aws.key(name, age=timedelta(days=2))
     connected = aws.connector()
-    assert [each.answer for each in connected.apply([order(meant)])] == [Answer.TAKEN]
+    assert [each.answer for each in connected.apply([order(meant, ROTATE)])] == [Answer.TAKEN]
     assert {key.access_key_id: key.status for key in aws.backend.users[name].access_keys} == {
         meant: "Inactive",
         other: "Active",
     }
-    assert [each.holding for each in connected.verify([order(meant)])] == [Holding.IN_FORCE]
+    assert [each.holding for each in connected.verify([order(meant, ROTATE)])] == [Holding.IN_FORCE]
 
 
-def test_an_arn_means_that_account_only(aws, order):
+def test_an_arn_means_that_account_only(aws):
     (name,) = aws.accounts(1)
     arn = aws.backend.users[name].arn
     elsewhere = arn.replace("123456789012", "999999999999")
-    outcomes = {each.order.account: each.answer for each in aws.connector().apply([order(arn), order(elsewhere)])}
+    outcomes = {
+        each.order.account: each.answer
+        for each in aws.connector().apply([order(arn, ROTATE), order(elsewhere, ROTATE)])
+    }
     assert outcomes == {arn: Answer.TAKEN, elsewhere: Answer.ABSENT}
 
 
-def test_the_credential_report_tells_who_made_a_new_key(aws, order):
+def test_the_credential_report_tells_who_made_a_new_key(aws):
     (name,) = aws.accounts(1)
     connected = aws.connector()
     since = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
@@ -161,7 +155,7 @@ def test_the_credential_report_tells_who_made_a_new_key(aws, order):
 
 
 @moto.set_initial_no_auth_action_count(0)
-def test_the_policy_of_the_guide_suffices_and_nothing_less_does(aws, order):
+def test_the_policy_of_the_guide_suffices_and_nothing_less_does(aws):
     """moto checks the signature of every call and evaluates the policies of whoever signed it."""
     policy = re.search(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     policy = policy.replace("arn:aws:iam::*:user/*", "*")  # moto asks every IAM action of the resource "*"
@@ -171,23 +165,23 @@ def test_the_policy_of_the_guide_suffices_and_nothing_less_does(aws, order):
     connected = aws.connector()
     assert {remark.standing for remark in connected.check()} == {Standing.OK}
     for account in (name, one, aws.backend.users[name].arn):
-        assert next(iter(connected.apply([order(account)]))).answer in {Answer.TAKEN, Answer.HELD_ALREADY}
-    assert [each.holding for each in connected.verify([order(name)])] == [Holding.IN_FORCE]
-    assert [each.answer for each in connected.undo([order(name)])] == [Answer.TAKEN]
+        assert next(iter(connected.apply([order(account, ROTATE)]))).answer in {Answer.TAKEN, Answer.HELD_ALREADY}
+    assert [each.holding for each in connected.verify([order(name, ROTATE)])] == [Holding.IN_FORCE]
+    assert [each.answer for each in connected.undo([order(name, ROTATE)])] == [Answer.TAKEN]
     connected.done_since("")
     for action in ("iam:TagUser", "iam:UpdateAccessKey"):
         told = json.loads(policy)
         told["Statement"][0]["Action"].remove(action)
         aws.backend.put_user_policy("tocsin", "tocsin", json.dumps(told))
         (less,) = aws.accounts(1)
-        outcome = next(iter(connected.apply([order(less)])))
+        outcome = next(iter(connected.apply([order(less, ROTATE)])))
         assert (outcome.answer, "AccessDenied" in outcome.reason) == (Answer.REFUSED, True)
         assert {key.status for key in aws.backend.users[less].access_keys} == {"Active"}
     wrong = connect(
         "aws", settings={"endpoint": aws.url}, secrets={**aws.secret, "secret_access_key": "not-the-secret"}
     )
     with pytest.raises(SystemUnreachable, match="credentials") as raised:
-        list(wrong.apply([order(name)]))
+        list(wrong.apply([order(name, ROTATE)]))
     assert "not-the-secret" not in str(raised.value)
 
 
@@ -248,38 +242,38 @@ def over(road, aws):
 
 @pytest.mark.parametrize("after_doing_it", [True, False])
 @pytest.mark.parametrize("action", ["TagUser", "UpdateAccessKey"])
-def test_a_lost_answer_is_unknown_and_read_back(aws, road, order, after_doing_it, action):
+def test_a_lost_answer_is_unknown_and_read_back(aws, road, after_doing_it, action):
     (name,) = aws.accounts(1)
     road.lose(after_doing_it=after_doing_it, match=f"Action={action}")
-    assert [each.answer for each in over(road, aws).apply([order(name)])] == [Answer.UNKNOWN]
+    assert [each.answer for each in over(road, aws).apply([order(name, ROTATE)])] == [Answer.UNKNOWN]
     is_done = after_doing_it and action == "UpdateAccessKey"
     expected = Holding.IN_FORCE if is_done else Holding.NOT_IN_FORCE
-    assert [each.holding for each in over(road, aws).verify([order(name)])] == [expected]
-    list(over(road, aws).apply([order(name)]))
-    assert [each.holding for each in over(road, aws).verify([order(name)])] == [Holding.IN_FORCE]
-    assert [each.answer for each in over(road, aws).undo([order(name)])] == [Answer.TAKEN]
+    assert [each.holding for each in over(road, aws).verify([order(name, ROTATE)])] == [expected]
+    list(over(road, aws).apply([order(name, ROTATE)]))
+    assert [each.holding for each in over(road, aws).verify([order(name, ROTATE)])] == [Holding.IN_FORCE]
+    assert [each.answer for each in over(road, aws).undo([order(name, ROTATE)])] == [Answer.TAKEN]
     assert {key.status for key in aws.backend.users[name].access_keys} == {"Active"}
 
 
-def test_a_storm_of_refusals_ends_with_every_key_made_inactive_once(aws, road, order, monkeypatch):
+def test_a_storm_of_refusals_ends_with_every_key_made_inactive_once(aws, road, monkeypatch):
     monkeypatch.setattr("tocsin.integrations.aws_keys.iam.AGAIN_SECONDS", 0.0)
     names = aws.accounts(10)
     road.throttle(times=12, match="Action=")
     connected, left, rounds = over(road, aws), list(names), 0
     while left:
         rounds += 1
-        outcomes = list(connected.apply([order(name) for name in left]))
+        outcomes = list(connected.apply([order(name, ROTATE) for name in left]))
         assert {outcome.answer for outcome in outcomes} <= {Answer.TAKEN, Answer.LATER}
         left = [outcome.order.account for outcome in outcomes if outcome.answer is Answer.LATER]
     assert rounds > 1
     done = [body for _method, body in road.calls if "UpdateAccessKey" in body]
-    assert {each.answer for each in connected.apply([order(name) for name in names])} == {Answer.HELD_ALREADY}
+    assert {each.answer for each in connected.apply([order(name, ROTATE) for name in names])} == {Answer.HELD_ALREADY}
     assert len(set(done)) == 10
     assert all(key.status == "Inactive" for name in names for key in aws.backend.users[name].access_keys)
 
 
 @pytest.mark.parametrize("body", ["<!DOCTYPE x [<!ENTITY a 'b'>]><r/>", "no xml", ""])
-def test_what_is_no_answer_of_iam_is_not_read(aws, order, body):
+def test_what_is_no_answer_of_iam_is_not_read(aws, body):
     (name,) = aws.accounts(1)
 
     async def other(request):
@@ -288,4 +282,4 @@ def test_what_is_no_answer_of_iam_is_not_read(aws, order, body):
     liar = Road(aws.url)
     liar.carry = other
     with liar:
-        assert [each.answer for each in over(liar, aws).apply([order(name)])] == [Answer.LATER]
+        assert [each.answer for each in over(liar, aws).apply([order(name, ROTATE)])] == [Answer.LATER]

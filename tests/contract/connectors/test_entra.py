@@ -3,36 +3,20 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from fakes.asking import REAUTHENTICATE, RESET, REVOKE, SUSPEND, answers, holdings, order
 from fakes.entra import FakeEntra
 
 from tocsin.containment.errors import SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order
-from tocsin.containment.values import DoneKind, Measure, MeasureKind
+from tocsin.containment.ports import Answer, Holding
+from tocsin.containment.values import DoneKind
 from tocsin.integrations.entra.connector import connect
 from tocsin.kernel import clock
-
-RESET, REVOKE, REAUTHENTICATE, SUSPEND = (
-    MeasureKind.RESET_PASSWORD,
-    MeasureKind.REVOKE_SESSIONS,
-    MeasureKind.REAUTHENTICATE,
-    MeasureKind.SUSPEND,
-)
 
 
 @pytest.fixture
 def entra():
     with FakeEntra() as fake:
         yield fake
-
-
-@pytest.fixture
-def order():
-    since_at = datetime.now(UTC) - timedelta(minutes=5)
-
-    def ordered(account, kind=RESET):
-        return Order(account, Measure(kind), since_at, key=f"2014:1:{account}:{kind}")
-
-    return ordered
 
 
 @pytest.fixture
@@ -52,15 +36,7 @@ def tenant(entra):
     return connected
 
 
-def answers(outcomes):
-    return {outcome.order.account: outcome.answer for outcome in outcomes}
-
-
-def holdings(shown):
-    return {each.order.account: each.holding for each in shown}
-
-
-def test_exactly_the_ordered_must_change_their_password_and_no_password_is_ever_set(entra, tenant, order):
+def test_exactly_the_ordered_must_change_their_password_and_no_password_is_ever_set(entra, tenant):
     ada, bob = entra.add("ada"), entra.add("bob")
     connected = tenant()
     assert answers(connected.apply([order(ada)])) == {ada: Answer.TAKEN}
@@ -73,7 +49,7 @@ def test_exactly_the_ordered_must_change_their_password_and_no_password_is_ever_
     assert entra.count("PATCH") == 1
 
 
-def test_a_second_factor_may_be_asked_first(entra, tenant, order):
+def test_a_second_factor_may_be_asked_first(entra, tenant):
     ada = entra.add("ada")
     connected = tenant(with_mfa="yes")
     list(connected.apply([order(ada)]))
@@ -81,7 +57,7 @@ def test_a_second_factor_may_be_asked_first(entra, tenant, order):
     assert holdings(connected.verify([order(ada)])) == {ada: Holding.IN_FORCE}
 
 
-def test_reads_travel_twenty_at_a_time_and_writes_alone(entra, tenant, order):
+def test_reads_travel_twenty_at_a_time_and_writes_alone(entra, tenant):
     accounts = [entra.add(f"member{n}") for n in range(100)]
     assert set(answers(tenant().apply([order(account) for account in accounts])).values()) == {Answer.TAKEN}
     assert set(entra.by_path("PATCH").values()) == {1} and entra.count("PATCH") == 100
@@ -91,7 +67,7 @@ def test_reads_travel_twenty_at_a_time_and_writes_alone(entra, tenant, order):
     assert entra.count("$batch") - before <= 8
 
 
-def test_sessions_are_revoked_once_and_seen_after_a_while(entra, tenant, order):
+def test_sessions_are_revoked_once_and_seen_after_a_while(entra, tenant):
     ada = entra.add("ada")
     entra.lag_seconds = 60
     connected = tenant()
@@ -107,7 +83,7 @@ def test_sessions_are_revoked_once_and_seen_after_a_while(entra, tenant, order):
 
 
 @pytest.mark.parametrize("kind", [RESET, REVOKE, SUSPEND])
-def test_an_answer_without_a_deed_is_unknown_at_first_and_then_found_out(entra, tenant, order, kind):
+def test_an_answer_without_a_deed_is_unknown_at_first_and_then_found_out(entra, tenant, kind):
     ada = entra.add("ada")
     entra.does_nothing = True
     connected = tenant()
@@ -119,7 +95,7 @@ def test_an_answer_without_a_deed_is_unknown_at_first_and_then_found_out(entra, 
 
 @pytest.mark.parametrize("after_doing_it", [True, False])
 @pytest.mark.parametrize(("kind", "call"), [(RESET, "PATCH"), (REVOKE, "revokeSignInSessions"), (SUSPEND, "PATCH")])
-def test_a_lost_answer_is_unknown_and_read_back(entra, tenant, order, after_doing_it, kind, call):
+def test_a_lost_answer_is_unknown_and_read_back(entra, tenant, after_doing_it, kind, call):
     ada = entra.add("ada")
     entra.lose(after_doing_it=after_doing_it, match=call)
     connected = tenant()
@@ -132,7 +108,7 @@ def test_a_lost_answer_is_unknown_and_read_back(entra, tenant, order, after_doin
     }
 
 
-def test_a_storm_of_refusals_ends_with_every_account_flagged_exactly_once(entra, tenant, order):
+def test_a_storm_of_refusals_ends_with_every_account_flagged_exactly_once(entra, tenant):
     accounts = [entra.add(f"member{n}") for n in range(60)]
     entra.throttle(times=30, match="PATCH")
     entra.throttle(times=30, match="GET /users/")  # inside batches
@@ -147,7 +123,7 @@ def test_a_storm_of_refusals_ends_with_every_account_flagged_exactly_once(entra,
     assert sorted(entra.changed[60:]) == sorted(accounts)
 
 
-def test_what_is_kept_elsewhere_is_refused_with_the_reason(entra, tenant, order):
+def test_what_is_kept_elsewhere_is_refused_with_the_reason(entra, tenant):
     synced = entra.add("synced", onPremisesSyncEnabled=True)
     guest = entra.add("guest", externalUserState="Accepted", userType="Guest")
     federated = entra.add("fed", userPrincipalName="fed@Partner.example")
@@ -159,7 +135,7 @@ def test_what_is_kept_elsewhere_is_refused_with_the_reason(entra, tenant, order)
     assert entra.count("PATCH") == 0
 
 
-def test_names_that_are_no_account_never_reach_another_function(entra, tenant, order):
+def test_names_that_are_no_account_never_reach_another_function(entra, tenant):
     orders = [
         order(name) for name in ("delta", "", "$count", "00000000-0000-0000-0000-000000000000", "no@contoso.example")
     ]
@@ -167,7 +143,7 @@ def test_names_that_are_no_account_never_reach_another_function(entra, tenant, o
     assert entra.count("delta") == 0
 
 
-def test_undo_lifts_the_flag_and_the_suspension_and_refuses_sessions(entra, tenant, order):
+def test_undo_lifts_the_flag_and_the_suspension_and_refuses_sessions(entra, tenant):
     ada = entra.add("ada")
     orders = [order(ada), order(ada, SUSPEND), order(ada, REVOKE)]
     connected = tenant()
@@ -178,7 +154,7 @@ def test_undo_lifts_the_flag_and_the_suspension_and_refuses_sessions(entra, tena
     assert [each.answer for each in connected.apply(orders[:2])] == [Answer.TAKEN, Answer.TAKEN]  # wanted again at once
 
 
-def test_changed_passwords_are_told_page_by_page_and_once(entra, tenant, order, monkeypatch):
+def test_changed_passwords_are_told_page_by_page_and_once(entra, tenant, monkeypatch):
     monkeypatch.setattr("tocsin.integrations.entra.connector.DELTA_PAGES", 2)
     entra.page = 3
     accounts = [entra.add(f"member{n}") for n in range(8)]
@@ -198,7 +174,7 @@ def test_changed_passwords_are_told_page_by_page_and_once(entra, tenant, order, 
     assert [fact.account for fact in facts] == [accounts[5]]
 
 
-def test_accounts_may_be_called_by_their_principal_name(entra, tenant, order):
+def test_accounts_may_be_called_by_their_principal_name(entra, tenant):
     entra.add("ada")
     connected = tenant(account_attribute="userPrincipalName")
     assert answers(connected.apply([order("ada@contoso.example")])) == {"ada@contoso.example": Answer.TAKEN}
@@ -218,7 +194,7 @@ def test_a_cursor_that_leads_elsewhere_is_not_followed(entra, tenant):
         tenant().done_since("2014-03-14T00:00:00Z http://127.0.0.1:1/v1.0/users/delta?$deltatoken=1")
 
 
-def test_a_wrong_secret_is_a_fault_of_the_whole_system_and_is_not_repeated(entra, tenant, order):
+def test_a_wrong_secret_is_a_fault_of_the_whole_system_and_is_not_repeated(entra, tenant):
     with pytest.raises(SystemUnreachable, match="signing in is refused, HTTP 401") as raised:
         list(tenant(secret="not-the-secret").apply([order(entra.add("ada"))]))
     assert "not-the-secret" not in str(raised.value)

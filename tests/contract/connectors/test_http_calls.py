@@ -10,11 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from fakes.asking import order
 from fakes.keycloak import FakeKeycloak
 
 from tocsin.containment.errors import SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order
-from tocsin.containment.values import Measure, MeasureKind
+from tocsin.containment.ports import Answer, Holding
+from tocsin.containment.values import MeasureKind
 from tocsin.integrations.keycloak.connector import connect
 
 
@@ -52,10 +53,6 @@ def served(pem, secret):
 def realm(fake, **settings):
     given = {"url": fake.url, "realm": "shop", "client_id": "tocsin", "access_token_seconds": "0", **settings}
     return connect("id-main", settings=given, secrets={"client_secret": fake.client_secret})
-
-
-def order(account, kind=MeasureKind.RESET_PASSWORD):
-    return Order(account, Measure(kind), datetime.now(UTC) - timedelta(minutes=5), key=f"1:{account}:{kind}")
 
 
 LOOPBACK = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

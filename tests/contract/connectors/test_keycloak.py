@@ -1,42 +1,22 @@
 """Keycloak, against a stand-in written from its published source."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 
 import pytest
+from fakes.asking import REAUTHENTICATE, REVOKE, SUSPEND, answers, holdings, later, order
 from fakes.keycloak import FakeKeycloak
 
 from tocsin.containment.errors import SystemNotUnderstood, SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order, Standing
-from tocsin.containment.values import DoneKind, Measure, MeasureKind
+from tocsin.containment.ports import Answer, Holding, Standing
+from tocsin.containment.values import DoneKind
 from tocsin.integrations.keycloak.connector import connect
 from tocsin.kernel import clock
-
-RESET, REVOKE, REAUTHENTICATE, SUSPEND = (
-    MeasureKind.RESET_PASSWORD,
-    MeasureKind.REVOKE_SESSIONS,
-    MeasureKind.REAUTHENTICATE,
-    MeasureKind.SUSPEND,
-)
 
 
 @pytest.fixture
 def keycloak():
     with FakeKeycloak() as fake:
         yield fake
-
-
-@pytest.fixture
-def since_at():
-    return datetime.now(UTC) - timedelta(minutes=5)
-
-
-@pytest.fixture
-def order(since_at):
-    def ordered(account, kind=RESET):
-        return Order(account, Measure(kind), since_at, key=f"2014:1:{account}:{kind}")
-
-    return ordered
 
 
 @pytest.fixture
@@ -48,19 +28,7 @@ def realm(keycloak):
     return connected
 
 
-def answers(outcomes):
-    return {outcome.order.account: outcome.answer for outcome in outcomes}
-
-
-def holdings(shown):
-    return {each.order.account: each.holding for each in shown}
-
-
-def later(seconds):
-    return clock.fixed(datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-def test_a_required_action_joins_the_others_and_nothing_else_changes(keycloak, realm, order):
+def test_a_required_action_joins_the_others_and_nothing_else_changes(keycloak, realm):
     ada = keycloak.add("ada", requiredActions=["CONFIGURE_TOTP"])
     neighbour = keycloak.add("bob")
     before = dict(keycloak.users[ada])
@@ -75,7 +43,7 @@ def test_a_required_action_joins_the_others_and_nothing_else_changes(keycloak, r
     assert holdings(realm().verify([order(ada)])) == {ada: Holding.IN_FORCE}
 
 
-def test_an_order_applied_twice_changes_nothing_twice(keycloak, realm, order):
+def test_an_order_applied_twice_changes_nothing_twice(keycloak, realm):
     ada = keycloak.add("ada")
     connected = realm()
     list(connected.apply([order(ada), order(ada, REVOKE), order(ada, SUSPEND)]))
@@ -84,7 +52,7 @@ def test_an_order_applied_twice_changes_nothing_twice(keycloak, realm, order):
     assert (keycloak.count("PUT"), keycloak.count("logout")) == (2, 1)
 
 
-def test_a_person_who_changed_the_password_since_is_done_and_not_asked_again(keycloak, realm, order):
+def test_a_person_who_changed_the_password_since_is_done_and_not_asked_again(keycloak, realm):
     ada = keycloak.add("ada")
     connected = realm()
     list(connected.apply([order(ada)]))
@@ -96,7 +64,7 @@ def test_a_person_who_changed_the_password_since_is_done_and_not_asked_again(key
     assert keycloak.users[ada]["requiredActions"] == []
 
 
-def test_sessions_ended_are_believed_only_when_access_tokens_have_run_out(keycloak, realm, order):
+def test_sessions_ended_are_believed_only_when_access_tokens_have_run_out(keycloak, realm):
     ada = keycloak.add("ada")
     connected = realm()
     assert answers(connected.apply([order(ada, REVOKE)])) == {ada: Answer.TAKEN}
@@ -110,7 +78,7 @@ def test_sessions_ended_are_believed_only_when_access_tokens_have_run_out(keyclo
     assert (done.holding, done.done_at is not None) == (Holding.DONE, True)
 
 
-def test_without_the_right_to_see_the_realm_the_default_life_of_a_token_counts(keycloak, realm, order):
+def test_without_the_right_to_see_the_realm_the_default_life_of_a_token_counts(keycloak, realm):
     ada = keycloak.add("ada")
     keycloak.sees_realm, keycloak.access_token_lifespan = False, 5
     connected = realm()
@@ -120,7 +88,7 @@ def test_without_the_right_to_see_the_realm_the_default_life_of_a_token_counts(k
     assert holdings(realm(access_token_seconds="0").verify([order(ada, REVOKE)])) == {ada: Holding.IN_FORCE}
 
 
-def test_an_answer_without_a_deed_is_found_out_by_reading_back(keycloak, realm, order):
+def test_an_answer_without_a_deed_is_found_out_by_reading_back(keycloak, realm):
     ada = keycloak.add("ada")
     keycloak.does_nothing = True
     orders = [order(ada), order(ada, REVOKE), order(ada, SUSPEND)]
@@ -129,7 +97,7 @@ def test_an_answer_without_a_deed_is_found_out_by_reading_back(keycloak, realm, 
 
 
 @pytest.mark.parametrize("after_doing_it", [True, False])
-def test_a_lost_answer_is_unknown_and_read_back(keycloak, realm, order, after_doing_it):
+def test_a_lost_answer_is_unknown_and_read_back(keycloak, realm, after_doing_it):
     ada = keycloak.add("ada")
     keycloak.lose(after_doing_it=after_doing_it, match="PUT")
     assert answers(realm().apply([order(ada)])) == {ada: Answer.UNKNOWN}
@@ -140,7 +108,7 @@ def test_a_lost_answer_is_unknown_and_read_back(keycloak, realm, order, after_do
     assert keycloak.count("PUT") == (1 if after_doing_it else 2)
 
 
-def test_a_storm_of_refusals_ends_with_every_account_changed_exactly_once(keycloak, realm, order):
+def test_a_storm_of_refusals_ends_with_every_account_changed_exactly_once(keycloak, realm):
     accounts = [keycloak.add(f"member{n}") for n in range(60)]
     keycloak.throttle(times=40, retry_after="0")
     connected, left, rounds = realm(), list(accounts), 0
@@ -160,7 +128,7 @@ def test_a_storm_of_refusals_ends_with_every_account_changed_exactly_once(keyclo
     )
 
 
-def test_what_cannot_wait_here_is_handed_back_with_the_time_it_must_wait(keycloak, realm, order):
+def test_what_cannot_wait_here_is_handed_back_with_the_time_it_must_wait(keycloak, realm):
     accounts = [keycloak.add(f"member{n}") for n in range(20)]
     keycloak.throttle(times=1, retry_after="120", match="PUT")
     outcomes = list(realm(in_flight="1").apply([order(account) for account in accounts]))
@@ -169,7 +137,7 @@ def test_what_cannot_wait_here_is_handed_back_with_the_time_it_must_wait(keycloa
     assert keycloak.count("PUT") == 1
 
 
-def test_absent_forbidden_read_only_and_passwordless_accounts_are_told_apart(keycloak, realm, order):
+def test_absent_forbidden_read_only_and_passwordless_accounts_are_told_apart(keycloak, realm):
     hidden = keycloak.add("admin")
     keycloak.forbidden.add(hidden)
     synced = keycloak.add("synced", federationLink="ldap-1", origin="READ_ONLY")
@@ -186,7 +154,7 @@ def test_absent_forbidden_read_only_and_passwordless_accounts_are_told_apart(key
     assert "HTTP 403" in outcomes[hidden].reason
 
 
-def test_a_password_that_a_federation_keeps_is_seen_changed_in_the_events(keycloak, realm, order):
+def test_a_password_that_a_federation_keeps_is_seen_changed_in_the_events(keycloak, realm):
     ada = keycloak.add("ada", password=False, federationLink="ldap-1")
     connected = realm()
     assert answers(connected.apply([order(ada)])) == {ada: Answer.TAKEN}
@@ -208,7 +176,7 @@ def test_what_is_missing_is_found_before_anything_is_sent(keycloak, realm):
     assert {remark.standing for remark in realm(access_token_seconds="600").check()} == {Standing.OK, Standing.WARNING}
 
 
-def test_undo_takes_the_action_and_the_suspension_back_and_refuses_sessions(keycloak, realm, order):
+def test_undo_takes_the_action_and_the_suspension_back_and_refuses_sessions(keycloak, realm):
     ada = keycloak.add("ada", requiredActions=["VERIFY_EMAIL"])
     connected = realm()
     orders = [order(ada), order(ada, SUSPEND), order(ada, REVOKE)]
@@ -221,7 +189,7 @@ def test_undo_takes_the_action_and_the_suspension_back_and_refuses_sessions(keyc
     assert [outcome.answer for outcome in connected.undo(orders[:2])] == [Answer.HELD_ALREADY] * 2
 
 
-def test_the_dry_run_reads_and_changes_nothing(keycloak, realm, order):
+def test_the_dry_run_reads_and_changes_nothing(keycloak, realm):
     ada, bob = keycloak.add("ada", requiredActions=["UPDATE_PASSWORD"]), keycloak.add("bob")
     foreseen = realm().plan([order(ada), order(bob), order("nobody")])
     assert (foreseen.known, foreseen.absent, foreseen.held_already, foreseen.changes) == (2, ("nobody",), 1, 1)
@@ -245,7 +213,7 @@ def test_events_tell_who_changed_the_password_once_each_from_a_cursor_on(keycloa
     assert [fact.account for fact in facts if fact.kind is DoneKind.SIGNED_IN] == [accounts[0]]
 
 
-def test_accounts_may_be_called_by_their_name(keycloak, realm, order):
+def test_accounts_may_be_called_by_their_name(keycloak, realm):
     keycloak.add("ada")
     keycloak.add("adam")
     connected = realm(account_attribute="username")
@@ -254,7 +222,7 @@ def test_accounts_may_be_called_by_their_name(keycloak, realm, order):
     assert {fact.account for fact in connected.done_since("")[0]} == {"ada"}
 
 
-def test_a_token_that_runs_out_is_renewed_and_asked_for_once_a_batch(keycloak, realm, order):
+def test_a_token_that_runs_out_is_renewed_and_asked_for_once_a_batch(keycloak, realm):
     accounts = [keycloak.add(f"member{n}") for n in range(30)]
     connected = realm()
     list(connected.verify([order(account) for account in accounts]))
@@ -264,7 +232,7 @@ def test_a_token_that_runs_out_is_renewed_and_asked_for_once_a_batch(keycloak, r
     assert keycloak.count("PUT") == 30
 
 
-def test_a_system_that_is_down_or_refuses_us_says_so_as_a_whole_and_names_no_secret(keycloak, realm, order):
+def test_a_system_that_is_down_or_refuses_us_says_so_as_a_whole_and_names_no_secret(keycloak, realm):
     wrong = connect(
         "id-main",
         settings={"url": keycloak.url, "realm": "shop", "client_id": "tocsin"},
@@ -282,19 +250,19 @@ def test_a_system_that_is_down_or_refuses_us_says_so_as_a_whole_and_names_no_sec
         away.done_since("")
 
 
-def test_a_redirect_is_not_followed(keycloak, realm, order):
+def test_a_redirect_is_not_followed(keycloak, realm):
     keycloak.answer(302, match="token", Location="http://127.0.0.1:1/steal")
     with pytest.raises(SystemUnreachable, match="redirect"):
         list(realm().apply([order("a")]))
 
 
-def test_an_answer_that_takes_too_long_is_unknown(keycloak, realm, order):
+def test_an_answer_that_takes_too_long_is_unknown(keycloak, realm):
     ada = keycloak.add("ada")
     keycloak.delay(1.0, match="PUT")
     assert answers(realm(timeout_seconds="0.3").apply([order(ada)])) == {ada: Answer.UNKNOWN}
 
 
-def test_a_taker_that_stops_early_stops_the_rest(keycloak, realm, order):
+def test_a_taker_that_stops_early_stops_the_rest(keycloak, realm):
     accounts = [keycloak.add(f"member{n}") for n in range(50)]
     keycloak.delay(0.05, match="PUT", times=100)
     outcomes = realm(in_flight="2").apply([order(account) for account in accounts])

@@ -1,40 +1,23 @@
 """Okta, against a stand-in written from its published API description."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from fakes.asking import REAUTHENTICATE, RESET, REVOKE, SUSPEND, answers, holdings, later, order
 from fakes.okta import FakeOkta
 
 from tocsin.containment.errors import SystemNotUnderstood, SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order
-from tocsin.containment.values import DoneKind, Measure, MeasureKind
+from tocsin.containment.ports import Answer, Holding
+from tocsin.containment.values import DoneKind
 from tocsin.integrations.okta.connector import connect
-from tocsin.kernel import clock
-
-RESET, REVOKE, REAUTHENTICATE, SUSPEND = (
-    MeasureKind.RESET_PASSWORD,
-    MeasureKind.REVOKE_SESSIONS,
-    MeasureKind.REAUTHENTICATE,
-    MeasureKind.SUSPEND,
-)
 
 
 @pytest.fixture
 def okta():
     with FakeOkta() as fake:
         yield fake
-
-
-@pytest.fixture
-def order():
-    since_at = datetime.now(UTC) - timedelta(minutes=5)
-
-    def ordered(account, kind=RESET):
-        return Order(account, Measure(kind), since_at, key=f"2014:1:{account}:{kind}")
-
-    return ordered
 
 
 @pytest.fixture
@@ -56,19 +39,7 @@ def quick(okta, organisation):
     return connected
 
 
-def answers(outcomes):
-    return {outcome.order.account: outcome.answer for outcome in outcomes}
-
-
-def holdings(shown):
-    return {each.order.account: each.holding for each in shown}
-
-
-def later(seconds):
-    return clock.fixed(datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-def test_a_password_is_expired_for_exactly_those_ordered_and_done_when_they_chose_a_new_one(okta, quick, order):
+def test_a_password_is_expired_for_exactly_those_ordered_and_done_when_they_chose_a_new_one(okta, quick):
     ada, bob = okta.add("ada@x.example"), okta.add("bob@x.example")
     assert answers(quick.apply([order(ada)])) == {ada: Answer.TAKEN}
     assert (okta.users[ada]["status"], okta.users[bob]["status"]) == ("PASSWORD_EXPIRED", "ACTIVE")
@@ -81,7 +52,7 @@ def test_a_password_is_expired_for_exactly_those_ordered_and_done_when_they_chos
     assert okta.count("temp_password") == 0
 
 
-def test_sessions_and_tokens_end_once_and_the_log_proves_it(okta, quick, order):
+def test_sessions_and_tokens_end_once_and_the_log_proves_it(okta, quick):
     ada = okta.add("ada@x.example")
     assert answers(quick.apply([order(ada, REVOKE)])) == {ada: Answer.TAKEN}
     assert holdings(quick.verify([order(ada, REVOKE)])) == {ada: Holding.IN_FORCE}
@@ -92,7 +63,7 @@ def test_sessions_and_tokens_end_once_and_the_log_proves_it(okta, quick, order):
     assert holdings(quick.verify([order(ada, REAUTHENTICATE)])) == {ada: Holding.DONE}
 
 
-def test_while_the_log_lags_nobody_knows_and_afterwards_silence_is_a_no(okta, quick, order):
+def test_while_the_log_lags_nobody_knows_and_afterwards_silence_is_a_no(okta, quick):
     ada, bob = okta.add("ada@x.example"), okta.add("bob@x.example")
     okta.log_lag_seconds = 600
     list(quick.apply([order(ada, REVOKE)]))
@@ -104,7 +75,7 @@ def test_while_the_log_lags_nobody_knows_and_afterwards_silence_is_a_no(okta, qu
         assert holdings(quick.verify([order(bob, REVOKE)])) == {bob: Holding.NOT_IN_FORCE}
 
 
-def test_the_log_is_asked_for_many_accounts_at_once_because_its_limit_is_the_tightest(okta, quick, order):
+def test_the_log_is_asked_for_many_accounts_at_once_because_its_limit_is_the_tightest(okta, quick):
     accounts = [okta.add(f"member{n}@x.example") for n in range(200)]
     orders = [order(account, REVOKE) for account in accounts]
     okta.log_limit = 2400
@@ -115,7 +86,7 @@ def test_the_log_is_asked_for_many_accounts_at_once_because_its_limit_is_the_tig
     assert okta.count("GET /api/v1/logs") <= 50  # one an account would be 400
 
 
-def test_an_answer_without_a_deed_is_found_out_by_reading_back(okta, quick, order):
+def test_an_answer_without_a_deed_is_found_out_by_reading_back(okta, quick):
     ada = okta.add("ada@x.example")
     okta.does_nothing = True
     orders = [order(ada), order(ada, SUSPEND)]
@@ -125,7 +96,7 @@ def test_an_answer_without_a_deed_is_found_out_by_reading_back(okta, quick, orde
 
 @pytest.mark.parametrize("after_doing_it", [True, False])
 @pytest.mark.parametrize(("kind", "call"), [(RESET, "expire_password"), (REVOKE, "DELETE"), (SUSPEND, "/suspend")])
-def test_a_lost_answer_is_unknown_and_read_back(okta, quick, order, organisation, after_doing_it, kind, call):
+def test_a_lost_answer_is_unknown_and_read_back(okta, quick, organisation, after_doing_it, kind, call):
     ada = okta.add("ada@x.example")
     okta.lose(after_doing_it=after_doing_it, match=call)
     assert answers(quick.apply([order(ada, kind)])) == {ada: Answer.UNKNOWN}
@@ -138,7 +109,7 @@ def test_a_lost_answer_is_unknown_and_read_back(okta, quick, order, organisation
     assert okta.count(call) == (1 if after_doing_it else 2)
 
 
-def test_a_storm_of_refusals_ends_with_every_account_expired_exactly_once(okta, quick, order):
+def test_a_storm_of_refusals_ends_with_every_account_expired_exactly_once(okta, quick):
     accounts = [okta.add(f"member{n}@x.example") for n in range(60)]
     okta.throttle(times=45)
     left, rounds = list(accounts), 0
@@ -153,7 +124,7 @@ def test_a_storm_of_refusals_ends_with_every_account_expired_exactly_once(okta, 
     assert {user["status"] for user in okta.users.values()} == {"PASSWORD_EXPIRED"}
 
 
-def test_a_full_window_is_waited_out_elsewhere_until_its_reset(okta, quick, order):
+def test_a_full_window_is_waited_out_elsewhere_until_its_reset(okta, quick):
     accounts = [okta.add(f"member{n}@x.example") for n in range(20)]
     okta.remaining = (
         3  # others use up the organisation's calls: our own limit is not reached, sign-in pages need theirs
@@ -164,7 +135,7 @@ def test_a_full_window_is_waited_out_elsewhere_until_its_reset(okta, quick, orde
     assert all(50 < outcome.retry_after_seconds <= 61 for outcome in waiting)
 
 
-def test_the_time_is_predicted_from_the_documented_limit_and_then_from_the_one_read(okta, organisation, order):
+def test_the_time_is_predicted_from_the_documented_limit_and_then_from_the_one_read(okta, organisation):
     connected = organisation()
     before = connected.limits()
     assert 1_000_000 * before.calls_per_order / before.per_second / 3600 == pytest.approx(55.6, abs=0.1)
@@ -177,7 +148,7 @@ def test_the_time_is_predicted_from_the_documented_limit_and_then_from_the_one_r
     assert organisation(per_second="2").limits().source == "setting per_second"
 
 
-def test_statuses_and_passwords_kept_elsewhere_are_told_apart(okta, quick, order):
+def test_statuses_and_passwords_kept_elsewhere_are_told_apart(okta, quick):
     gone = okta.add("gone@x.example", status="DEPROVISIONED")
     staged = okta.add("staged@x.example", status="STAGED")
     social = okta.add("social@x.example", provider="SOCIAL")
@@ -192,7 +163,7 @@ def test_statuses_and_passwords_kept_elsewhere_are_told_apart(okta, quick, order
     assert "another system" in outcomes[social].reason
 
 
-def test_a_password_that_a_directory_keeps_is_neither_believed_changed_nor_asked_for_twice(okta, quick, order):
+def test_a_password_that_a_directory_keeps_is_neither_believed_changed_nor_asked_for_twice(okta, quick):
     ada = okta.add("ada@x.example", provider="ACTIVE_DIRECTORY")
     okta.users[ada]["passwordChanged"] = None
     assert holdings(quick.verify([order(ada)])) == {ada: Holding.NOT_IN_FORCE}
@@ -202,7 +173,7 @@ def test_a_password_that_a_directory_keeps_is_neither_believed_changed_nor_asked
     assert answers(quick.apply([order(ada)])) == {ada: Answer.HELD_ALREADY}
 
 
-def test_undo_unsuspends_and_refuses_what_cannot_be_undone(okta, quick, order):
+def test_undo_unsuspends_and_refuses_what_cannot_be_undone(okta, quick):
     ada = okta.add("ada@x.example")
     list(quick.apply([order(ada, SUSPEND)]))
     assert okta.users[ada]["status"] == "SUSPENDED"
@@ -228,7 +199,7 @@ def test_the_log_tells_who_changed_their_own_password_page_by_page(okta, quick, 
     assert still == cursor
 
 
-def test_a_service_app_signs_in_with_its_key_and_asks_only_for_the_scopes_it_needs(okta, order):
+def test_a_service_app_signs_in_with_its_key_and_asks_only_for_the_scopes_it_needs(okta):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     okta.app_key = key.public_key()
     pem = key.private_bytes(
@@ -245,7 +216,7 @@ def test_a_service_app_signs_in_with_its_key_and_asks_only_for_the_scopes_it_nee
         list(other.apply([order(ada)]))
 
 
-def test_a_token_that_is_not_accepted_is_a_fault_of_the_whole_system(okta, order):
+def test_a_token_that_is_not_accepted_is_a_fault_of_the_whole_system(okta):
     wrong = connect("o", settings={"url": okta.url}, secrets={"api_token": "00wrong"})
     with pytest.raises(SystemUnreachable, match="does not accept our credentials") as raised:
         list(wrong.apply([order("a"), order("b")]))

@@ -11,18 +11,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
+from fakes.asking import RESET, REVOKE, SUSPEND, order
 from fakes.serving import Fake
 from peer_webhook import program, running
 
 from tocsin.containment.errors import CallbackNotUnderstood, SystemNotUnderstood, SystemUnreachable
-from tocsin.containment.ports import Answer, Holding, Order
-from tocsin.containment.values import DoneBy, Measure, MeasureKind
+from tocsin.containment.ports import Answer, Holding
+from tocsin.containment.values import DoneBy, MeasureKind
 from tocsin.integrations.http_calls.calls import NotReached
 from tocsin.integrations.webhook import addresses, signature
 from tocsin.integrations.webhook.connector import connect
 from tocsin.integrations.webhook.inbound import NotVerified, Refusal, verified
 
-RESET, REVOKE, SUSPEND = MeasureKind.RESET_PASSWORD, MeasureKind.REVOKE_SESSIONS, MeasureKind.SUSPEND
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the standard's own tests
 OTHER = "whsec_" + base64.b64encode(b"another-secret-0123456789-abcdef").decode()
 NOW = datetime(2014, 5, 27, 9, 12, tzinfo=UTC)
@@ -32,16 +32,6 @@ NOW = datetime(2014, 5, 27, 9, 12, tzinfo=UTC)
 def shop(tmp_path_factory):
     with running(tmp_path_factory.mktemp("shop")) as peer:
         yield peer
-
-
-@pytest.fixture
-def order():
-    since_at = datetime.now(UTC) - timedelta(minutes=5)
-
-    def ordered(account, kind=RESET, **more):
-        return Order(account, Measure(kind, **more), since_at, key=f"2014:1:{account}:{kind}")
-
-    return ordered
 
 
 class Product(Fake):
@@ -102,7 +92,7 @@ def test_the_receiver_of_the_guide_is_sixty_lines_of_the_standard_library():
     assert modules | {"base64", "hmac", "json", "os", "sqlite3", "time"} <= sys.stdlib_module_names | {"http.server"}
 
 
-def test_orders_arrive_whole_and_signed_with_both_secrets_during_a_change(product, order):
+def test_orders_arrive_whole_and_signed_with_both_secrets_during_a_change(product):
     product.reply = every("taken")
     both = {"secret": SECRET, "old_secret": OTHER}
     wanted = order("u1", MeasureKind.UPDATE_CLIENT, platform="android", version_min="8.11.0")
@@ -120,7 +110,7 @@ def test_orders_arrive_whole_and_signed_with_both_secrets_during_a_change(produc
     }  # fmt: skip
 
 
-def test_the_receiver_believes_the_old_secret_while_it_is_changed_and_no_other(shop, order):
+def test_the_receiver_believes_the_old_secret_while_it_is_changed_and_no_other(shop):
     (account,) = shop.accounts(1)
     during = shop.connector(secrets={"secret": OTHER, "old_secret": shop.secret})
     assert answers(during.apply([order(account)])) == [Answer.TAKEN]
@@ -128,7 +118,7 @@ def test_the_receiver_believes_the_old_secret_while_it_is_changed_and_no_other(s
         list(shop.connector(secrets={"secret": OTHER}).apply([order(account)]))
 
 
-def test_a_repeated_deed_has_the_same_id_and_every_question_a_new_one(product, order):
+def test_a_repeated_deed_has_the_same_id_and_every_question_a_new_one(product):
     product.reply = every("taken", holding="in_force")
     shop = connected(product)
     for _try in range(2):
@@ -139,7 +129,7 @@ def test_a_repeated_deed_has_the_same_id_and_every_question_a_new_one(product, o
     assert len({ids[0], ids[1], ids[3]}) == 3
 
 
-def test_work_done_later_counts_as_taken_and_is_asked_for(product, order):
+def test_work_done_later_counts_as_taken_and_is_asked_for(product):
     product.reply = lambda message: web.Response(status=202)
     shop = connected(product)
     assert answers(shop.apply([order("u1"), order("u2")])) == [Answer.TAKEN] * 2
@@ -147,7 +137,7 @@ def test_work_done_later_counts_as_taken_and_is_asked_for(product, order):
     assert {each.holding for each in shop.verify([order("u1")])} == {Holding.NOT_IN_FORCE}
 
 
-def test_what_is_left_out_or_said_unclearly_is_unknown(product, order):
+def test_what_is_left_out_or_said_unclearly_is_unknown(product):
     told = [
         {"key": order("u1").key, "answer": "taken"},
         {"key": order("u2").key, "answer": "certainly"},
@@ -167,14 +157,14 @@ def test_what_is_left_out_or_said_unclearly_is_unknown(product, order):
         assert [each.holding for each in shop.verify([order("u1")])] == [Holding.UNKNOWN]
 
 
-def test_an_answer_of_two_hundred_is_not_believed_when_nothing_was_done(product, order):
+def test_an_answer_of_two_hundred_is_not_believed_when_nothing_was_done(product):
     product.reply = every("taken", holding="not_in_force")
     shop = connected(product)
     assert answers(shop.apply([order("u1")])) == [Answer.TAKEN]
     assert [each.holding for each in shop.verify([order("u1")])] == [Holding.NOT_IN_FORCE]
 
 
-def test_reasons_lose_the_account_and_what_looks_like_a_secret(product, order):
+def test_reasons_lose_the_account_and_what_looks_like_a_secret(product):
     product.reply = every("refused", reason="u77 has token=abc123secret and \x1b[31m colours")
     (outcome,) = connected(product).apply([order("u77")])
     assert outcome.answer is Answer.REFUSED
@@ -182,7 +172,7 @@ def test_reasons_lose_the_account_and_what_looks_like_a_secret(product, order):
 
 
 @pytest.mark.parametrize("after_doing_it", [True, False])
-def test_a_lost_answer_is_unknown_for_all_of_the_message_and_never_sent_again_unasked(product, order, after_doing_it):
+def test_a_lost_answer_is_unknown_for_all_of_the_message_and_never_sent_again_unasked(product, after_doing_it):
     product.reply = every("taken")
     product.lose(after_doing_it=after_doing_it, match="/tocsin")
     shop = connected(product)
@@ -192,7 +182,7 @@ def test_a_lost_answer_is_unknown_for_all_of_the_message_and_never_sent_again_un
     assert answers(shop.apply([order("u1")])) == [Answer.UNKNOWN]
 
 
-def test_a_storm_of_refusals_ends_with_every_order_done_once(shop, product, order):
+def test_a_storm_of_refusals_ends_with_every_order_done_once(shop, product):
     product.reply = every("taken")
     product.throttle(times=5)
     connector = connected(product, at_once="7")
@@ -208,7 +198,7 @@ def test_a_storm_of_refusals_ends_with_every_order_done_once(shop, product, orde
     assert max(len(message["data"]["orders"]) for message in product.messages) == 7
 
 
-def test_a_measure_the_product_does_not_take_is_not_sent(product, order):
+def test_a_measure_the_product_does_not_take_is_not_sent(product):
     assert answers(connected(product).apply([order("u1", REVOKE)])) == [Answer.REFUSED]
     assert answers(connected(product).undo([order("u1", SUSPEND)])) == [Answer.REFUSED]
     assert product.messages == []
@@ -271,7 +261,7 @@ def test_a_private_address_is_refused_at_once(url):
 
 
 @pytest.mark.parametrize("host", ["localhost", "0x7f.1", "0x7f000001"])
-def test_a_name_that_leads_to_a_private_address_is_refused_before_anything_is_sent(product, order, host):
+def test_a_name_that_leads_to_a_private_address_is_refused_before_anything_is_sent(product, host):
     url = f"http://{host}:{product.port}/tocsin"
     settings = {"url": url, "takes": "suspend", "plain_http": "yes"}
     with pytest.raises(SystemUnreachable, match="private address"):
@@ -299,7 +289,7 @@ def test_one_private_address_among_public_ones_is_enough_and_the_checked_one_is_
     assert [each["host"] for each in found] == ["93.184.216.34"]
 
 
-def test_a_redirect_into_the_own_network_is_not_followed(product, order):
+def test_a_redirect_into_the_own_network_is_not_followed(product):
     product.answer(307, match="/tocsin", Location="http://127.0.0.1:1/")
     with pytest.raises(SystemUnreachable, match="redirect"):
         list(connected(product).apply([order("u1")]))

@@ -30,6 +30,7 @@ from tocsin.integrations.http_calls.calls import (
 from tocsin.integrations.http_calls.gathering import Gathered
 from tocsin.integrations.http_calls.moments import from_iso, to_iso
 from tocsin.integrations.http_calls.order_by_order import (
+    PERSON_KINDS,
     OrderByOrder,
     Settling,
     absent,
@@ -66,8 +67,6 @@ _SELECT = (
     "id,userPrincipalName,accountEnabled,passwordProfile,lastPasswordChangeDateTime,signInSessionsValidFromDateTime,"
     "onPremisesSyncEnabled,externalUserState"
 )
-_SESSION_KINDS = frozenset({MeasureKind.REVOKE_SESSIONS, MeasureKind.REAUTHENTICATE})
-_KINDS = frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}) | _SESSION_KINDS
 _OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -124,9 +123,9 @@ class Entra(OrderByOrder):
     def abilities(self) -> Abilities:
         """Return what a tenant can and cannot do."""
         return Abilities(
-            takes=_KINDS,
+            takes=PERSON_KINDS,
             undoes=frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}),
-            reads_back=_KINDS,
+            reads_back=PERSON_KINDS,
             warnings=(
                 _("Revoked sessions may go on for some minutes, and access tokens for up to an hour."),
                 _("Passwords that Active Directory or another system keeps must be changed there: these are refused."),

@@ -48,6 +48,10 @@ T = TypeVar("T")
 _Act = Callable[[Line, Order], Coroutine[Any, Any, T]]
 
 
+SESSION_KINDS = frozenset({MeasureKind.REVOKE_SESSIONS, MeasureKind.REAUTHENTICATE})
+PERSON_KINDS = frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}) | SESSION_KINDS  # of an identity system
+
+
 class NotAllowed(Exception):
     """The system does not let us see this account: a refusal of one account, not of all."""
 
@@ -120,7 +124,7 @@ class OrderByOrder(ABC):
         try:
             return awaited(ask)
         except (NotReached, NoAnswer, NotAllowed, Later) as error:
-            raise self.unreachable(error) from error
+            raise unreachable(self._name, error) from error
 
     async def examine(self, line: Line) -> Sequence[Remark]:
         """Look whether rights suffice, changing nothing."""
@@ -136,19 +140,11 @@ class OrderByOrder(ABC):
         try:
             return awaited(ask)
         except (NotReached, NoAnswer, NotAllowed, Later) as error:
-            raise self.unreachable(error) from error
+            raise unreachable(self._name, error) from error
 
     def opened(self) -> AbstractAsyncContextManager[Line]:
         """Open the connections of one batch."""
         return opened(self._wire, authorise=self._authorise)
-
-    def unreachable(self, error: Exception) -> SystemUnreachable:
-        """Return the error of a system that does not answer at all."""
-        return SystemUnreachable(
-            _("It cannot be asked: {reason}.").format(reason=error),
-            where=_("system {name}").format(name=self._name),
-            mend=_("Nothing is lost; it is tried again."),
-        )
 
     def _streamed(
         self, orders: Sequence[Order], act: _Act[T], *, unsent: Callable[[Order, Exception], T]
@@ -177,7 +173,7 @@ class OrderByOrder(ABC):
                     *(worker(line) for _each in range(min(self.workers or self._wire.in_flight, len(queue))))
                 )
                 if cut and len(cut) == len(orders):
-                    raise self.unreachable(cut[0][1])
+                    raise unreachable(self._name, cut[0][1])
                 for order, error in cut:
                     emit(unsent(order, error))
 
@@ -231,6 +227,15 @@ class Settling:
         """Say whether the order was taken so recently that the system need not show it yet."""
         done_at = self._done_at.get(order.key)
         return done_at is not None and clock.now() < done_at + self._lasts
+
+
+def unreachable(name: str, error: Exception) -> SystemUnreachable:
+    """Return the error of a system that does not answer at all."""
+    return SystemUnreachable(
+        _("It cannot be asked: {reason}.").format(reason=error),
+        where=_("system {name}").format(name=name),
+        mend=_("Nothing is lost; it is tried again."),
+    )
 
 
 def foreseen(orders: Sequence[Order], shown: Sequence[ReadBack]) -> Foreseen:

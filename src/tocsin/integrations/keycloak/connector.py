@@ -15,6 +15,7 @@ from tocsin.containment.values import DoneBy, DoneFact, DoneKind, MeasureKind
 from tocsin.integrations.http_calls.calls import Line, NoAnswer, NotReached, Reply, Wire, wire_of
 from tocsin.integrations.http_calls.moments import from_iso, onward
 from tocsin.integrations.http_calls.order_by_order import (
+    PERSON_KINDS,
     NotAllowed,
     OrderByOrder,
     absent,
@@ -47,8 +48,6 @@ SECRETS: Mapping[str, str] = {"client_secret": gettext_noop("secret of the clien
 UPDATE_PASSWORD = "UPDATE_PASSWORD"
 ACCESS_TOKEN_SECONDS_DEFAULT = 300.0  # of a new realm
 EVENTS_PAGE = 200
-_SESSION_KINDS = frozenset({MeasureKind.REVOKE_SESSIONS, MeasureKind.REAUTHENTICATE})
-_KINDS = frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}) | _SESSION_KINDS
 
 
 def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> "Keycloak":
@@ -98,9 +97,9 @@ class Keycloak(OrderByOrder):
     def abilities(self) -> Abilities:
         """Return what a realm can and cannot do."""
         return Abilities(
-            takes=_KINDS,
+            takes=PERSON_KINDS,
             undoes=frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}),
-            reads_back=_KINDS,
+            reads_back=PERSON_KINDS,
             warnings=(
                 _("Access tokens already issued live to their end (5 minutes by default): gate them, or wait."),
                 _("A required action is asked at the next sign-in; it ends no session by itself."),

@@ -21,6 +21,7 @@ from tocsin.integrations.http_calls.calls import Authorise, Line, NoAnswer, NotR
 from tocsin.integrations.http_calls.gathering import Gathered
 from tocsin.integrations.http_calls.moments import from_iso, onward, to_iso
 from tocsin.integrations.http_calls.order_by_order import (
+    PERSON_KINDS,
     OrderByOrder,
     Settling,
     absent,
@@ -59,8 +60,6 @@ PASSWORD_UPDATED = "user.account.update_password"
 LOG_PAGE = 1000
 LOG_ACCOUNTS = 40  # asked of the log in one query: its limit is the tightest, an address must stay below 8 KiB
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_SESSION_KINDS = frozenset({MeasureKind.REVOKE_SESSIONS, MeasureKind.REAUTHENTICATE})
-_KINDS = frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}) | _SESSION_KINDS
 _GONE = "DEPROVISIONED"
 
 
@@ -125,9 +124,9 @@ class Okta(OrderByOrder):
     def abilities(self) -> Abilities:
         """Return what an organisation can and cannot do."""
         return Abilities(
-            takes=_KINDS,
+            takes=PERSON_KINDS,
             undoes=frozenset({MeasureKind.SUSPEND}),
-            reads_back=_KINDS,
+            reads_back=PERSON_KINDS,
             warnings=(
                 _("An expired password ends no session: ask for revoke_sessions as well."),
                 _("Sessions that applications opened for themselves go on until they end them."),

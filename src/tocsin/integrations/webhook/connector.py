@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from yarl import URL
 
-from tocsin.containment.errors import CallbackNotUnderstood, SystemUnreachable
+from tocsin.containment.errors import CallbackNotUnderstood
 from tocsin.containment.ports import (
     Abilities,
     Answer,
@@ -41,7 +41,14 @@ from tocsin.integrations.http_calls.calls import (
     wire_of,
 )
 from tocsin.integrations.http_calls.moments import from_iso, to_iso
-from tocsin.integrations.http_calls.order_by_order import foreseen, in_its_words, printable_reason, refused, remark
+from tocsin.integrations.http_calls.order_by_order import (
+    foreseen,
+    in_its_words,
+    printable_reason,
+    refused,
+    remark,
+    unreachable,
+)
 from tocsin.integrations.http_calls.pacing import Pace
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS, Settings
 from tocsin.integrations.webhook import inbound, signature
@@ -177,7 +184,7 @@ class Webhook:
                     except (Later, NoAnswer) as error:
                         reason = str(error)
                     except NotReached as error:
-                        raise self._unreachable(error) from error
+                        raise unreachable(self._name, error) from error
                     for order in chunk:
                         emit(_read_back(order, rows.get(order.key), reason=reason))
 
@@ -227,7 +234,7 @@ class Webhook:
         except NoAnswer as lost:
             return [Outcome(order, Answer.UNKNOWN, str(lost)) for order in chunk]
         except NotReached as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._name, error) from error
         if reply.status == 202:
             return [Outcome(order, Answer.TAKEN) for order in chunk]
         return [_outcome(order, rows.get(order.key)) for order in chunk]
@@ -258,17 +265,10 @@ class Webhook:
         try:
             return awaited(ask)
         except (NotReached, NoAnswer, Later, CallbackNotUnderstood) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._name, error) from error
 
     def _opened(self) -> AbstractAsyncContextManager[Line]:
         return opened(self._wire, authorise=self._signed)
-
-    def _unreachable(self, error: Exception) -> SystemUnreachable:
-        return SystemUnreachable(
-            _("It cannot be asked: {reason}.").format(reason=error),
-            where=_("system {name}").format(name=self._name),
-            mend=_("Nothing is lost; it is tried again."),
-        )
 
     def _chunks(self, orders: Sequence[Order]) -> Iterator[Sequence[Order]]:
         return (orders[n : n + self._at_once] for n in range(0, len(orders), self._at_once))
