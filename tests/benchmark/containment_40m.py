@@ -17,7 +17,7 @@ import duckdb
 from tocsin.containment import drawing, policy_file
 from tocsin.containment.matching import ScopeRows
 
-ACCOUNTS = int(os.environ.get("TOCSIN_BENCHMARK_ACCOUNTS", 40_000_000))
+ACCOUNTS = int(os.environ.get("TOCSIN_BENCHMARK_ACCOUNTS", "40000000"))
 POLICY = """
 policy: benchmark
 exempt:
