@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import json
+import re
 import signal
 import socket
 import sys
@@ -125,6 +126,10 @@ def _counts(snapshot: Snapshot) -> dict[int, int]:
 
 
 def _serve(given: argparse.Namespace) -> int:
+    if not re.fullmatch(r"unix:.+|.*:[0-9]{1,5}", given.listen):
+        raise Misused(f"{given.listen!r} is no place to listen.", mend="Say HOST:PORT or unix:PATH.")
+    if given.watch_seconds <= 0:
+        raise Misused("--watch-seconds must be above 0.")
     source = None
     if given.source:
         trust = Trust.read(given.trust)

@@ -80,6 +80,9 @@ class Gate:
         exactly as it is; None is a request of nobody, which only the rules for everyone concern. ``sensitive`` declares
         an act (payout, export, change of address) that is refused for all when the list is too old to rely on.
         """
+        # Before anything else: a time without a zone must not show itself first on the day of an incident.
+        issued = seconds(token_issued_at) if token_issued_at is not None else None
+        changed = seconds(password_changed_at) if password_changed_at is not None else None
         listed = self._listed
         code, done = 0, False
         if account is not None:
@@ -104,8 +107,8 @@ class Gate:
             decision = rulebook.decide(
                 code,
                 done=done,
-                token_issued_at=seconds(token_issued_at) if token_issued_at is not None else None,
-                password_changed_at=seconds(password_changed_at) if password_changed_at is not None else None,
+                token_issued_at=issued,
+                password_changed_at=changed,
                 platform=platform,
                 client_version=client_version,
                 client=client,
@@ -168,29 +171,29 @@ class Gate:
 
     def status(self) -> Status:
         """Return what is enforced, and how it stands."""
-        with self._lock:
-            listed, trust, now = self._listed, self._trust, self._clock()
-            header = listed.snapshot.header
-            verified = "signature" if signatures.AVAILABLE and trust.public_keys else "ignored"
-            readable = self._trust_path is not None and open_to_others(self._trust_path)
-            return Status(
-                installation=header.installation,
-                epoch=header.epoch,
-                seq=listed.seq,
-                way=listed.snapshot.way,
-                age_seconds=max(0.0, now - listed.fresh_at),
-                stale=self._too_old(listed),
-                expired=header.not_after is not None and now > header.not_after,
-                accounts=header.accounts,
-                done=listed.done_count,
-                changed=len(listed.changed),
-                added=len(listed.added),
-                changes_believed="trusted_channel" if trust.changes_pinned and verified == "ignored" else verified,
-                adopted_at=listed.adopted_at,
-                last_refusal=self._refusal,
-                following=self._following() if self._following else None,
-                warnings=("the trust file can be read by everyone on this machine",) if readable else (),
-            )
+        # Without the lock: a list that is being checked must not keep whoever asks how things stand.
+        listed, trust, now = self._listed, self._trust, self._clock()
+        header = listed.snapshot.header
+        verified = "signature" if signatures.AVAILABLE and trust.public_keys else "ignored"
+        readable = self._trust_path is not None and open_to_others(self._trust_path)
+        return Status(
+            installation=header.installation,
+            epoch=header.epoch,
+            seq=listed.seq,
+            way=listed.snapshot.way,
+            age_seconds=max(0.0, now - listed.fresh_at),
+            stale=self._too_old(listed),
+            expired=header.not_after is not None and now > header.not_after,
+            accounts=header.accounts,
+            done=listed.done_count,
+            changed=len(listed.changed),
+            added=len(listed.added),
+            changes_believed="trusted_channel" if trust.changes_pinned and verified == "ignored" else verified,
+            adopted_at=listed.adopted_at,
+            last_refusal=self._refusal,
+            following=self._following() if self._following else None,
+            warnings=("the trust file can be read by everyone on this machine",) if readable else (),
+        )
 
     def watch(self, *, every_seconds: float = 5.0) -> None:
         """Refresh in a thread of its own from now on. Called at every request, it also starts anew after a fork."""

@@ -67,7 +67,7 @@ def read_rule(given: Mapping[str, Any]) -> Rule:
     try:
         measure = Measure(given["measure"])
         platform, client = given.get("platform") or "", given.get("client") or ""
-        version_min, grace = given.get("version_min"), given.get("until_grace")
+        version_min, grace = (given.get("version_min") or "").strip() or None, given.get("until_grace")
         rule = Rule(
             measure=measure,
             platform=platform.casefold(),

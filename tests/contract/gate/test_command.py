@@ -71,6 +71,14 @@ def test_a_wrong_command_line_ends_with_2(capsys):
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize(
+    "wrong", [["--listen", "nowhere"], ["--watch-seconds", "0"], ["--source", "ftp://example.org"]]
+)
+def test_serve_tells_what_it_cannot_do(given, capsys, wrong):
+    assert main(["serve", *given, *wrong]) == 2
+    assert capsys.readouterr().err.startswith("tocsin-gate: ")
+
+
 def test_inspect_prints_header_and_counts_and_whether_it_is_trusted(given, capsys):
     assert main(["inspect", *given]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -65,6 +65,16 @@ def test_fifty_thousand_members_and_two_hundred_thousand_checks_agree_with_a_dic
         assert gate.check(name, token_issued_at=T0 - 60).code == (CODES[code - 1] if code else "allowed")
 
 
+def test_status_and_checks_do_not_wait_for_a_list_that_is_being_checked(gate_of):
+    gate = gate_of({"ann": 1})
+    told = []
+    with gate._lock:
+        thread = threading.Thread(target=lambda: told.append((gate.status().epoch, gate.check("ann").allow)))
+        thread.start()
+        thread.join(timeout=20)
+    assert told == [(1, False)]
+
+
 def test_watching_adopts_a_new_list_by_itself_and_stops(gate_of, writer):
     gate = gate_of({"ann": 1})
     gate.watch(every_seconds=0.01)
