@@ -76,13 +76,14 @@ def publish_changes(*, by: Author) -> int:
     One account is visible to gates at their next look (served by ``tocsin serve``). When a new list is due, or there is
     too much to change, the list is published instead and 0 returned. Safe to run twice at once, and after a crash.
     """
-    reason = gate_list.list_due()
-    if reason is None:
-        count = _publish_waiting(by=by)
-        if count is not None:
-            return count
-        reason = ListReason.MANY_CHANGES
-    gate_list.publish_list(reason=reason, by=by)
+    with gate_epochs.alone("publishing"):
+        reason = gate_list.list_due()
+        if reason is None:
+            count = _publish_waiting(by=by)
+            if count is not None:
+                return count
+            reason = ListReason.MANY_CHANGES
+        gate_list.publish_alone(reason=reason, by=by)
     return 0
 
 
@@ -98,19 +99,18 @@ def changes_due() -> bool:
 
 def _publish_waiting(*, by: Author) -> int | None:
     """Publish what waits of the last epoch and return the accounts; None, with nothing done, when they are too many."""
-    with gate_epochs.alone("publishing"):
-        try:
-            with transaction.atomic():
-                row, count, until = _publish_in_transaction(by=by)
-        except _TooMany:
-            _known.clear()
-            return None
-        except BaseException:
-            _known.clear()  # it was carried out here, but never committed
-            raise
-        if until is not None:
-            files.write_whole(_followed_path(row.number), until.isoformat())
-        return count
+    try:
+        with transaction.atomic():
+            row, count, until = _publish_in_transaction(by=by)
+    except _TooMany:
+        _known.clear()
+        return None
+    except BaseException:
+        _known.clear()  # it was carried out here, but never committed
+        raise
+    if until is not None:
+        files.write_whole(_followed_path(row.number), until.isoformat())
+    return count
 
 
 def _followed_path(epoch: int) -> Path:

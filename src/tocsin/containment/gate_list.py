@@ -39,16 +39,21 @@ def publish_list(*, reason: str, by: Author, told: Told = lambda _stage: None) -
     the place gates look at: whatever is in force has an entry, and what a crash left behind is settled by the next run.
     """
     with gate_epochs.alone("publishing"):
-        _settle()
-        until, made_at = gate_plans.looked_at_until(), clock.now()
-        found = gate_plans.sources()
-        last = _last_row()
-        epoch = gate_epochs.take_epoch(above=last.number if last else 0)
-        written = _build(found, epoch=epoch, made_at=made_at, told=told)
-        _read_back(written)
-        row = _record(written, found=found, reason=reason, made_at=made_at, until=until, by=by)
-        _put_in_place(row)
-        _clear_away(row.number)
+        return publish_alone(reason=reason, by=by, told=told)
+
+
+def publish_alone(*, reason: str, by: Author, told: Told = lambda _stage: None) -> GateList:
+    """Publish as ``publish_list`` does, for a caller that holds the lock of publishing already."""
+    _settle()
+    until, made_at = gate_plans.looked_at_until(), clock.now()
+    found = gate_plans.sources()
+    last = _last_row()
+    epoch = gate_epochs.take_epoch(above=last.number if last else 0)
+    written = _build(found, epoch=epoch, made_at=made_at, told=told)
+    _read_back(written)
+    row = _record(written, found=found, reason=reason, made_at=made_at, until=until, by=by)
+    _put_in_place(row)
+    _clear_away(row.number)
     return _value(row)
 
 

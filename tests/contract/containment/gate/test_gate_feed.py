@@ -47,9 +47,8 @@ class Serve:
             [sys.executable, "-c", "from tocsin.project.main import main; main()", "serve", "--listen", f"127.0.0.1:{port}"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ),
         )  # fmt: skip
-        eventually(self._answers)
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         assert self.process.poll() is None, self.process.stdout.read()
         try:
             return self.ask("GET", "/healthz", token=None)[0] == 200
@@ -83,6 +82,7 @@ def free_port() -> int:
 def serving(port: int | None = None) -> Iterator[Serve]:
     server = Serve(port or free_port())
     try:
+        eventually(server.answers, seconds=120)
         yield server
     finally:
         if server.process.poll() is None:

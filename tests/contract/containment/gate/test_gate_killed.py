@@ -22,7 +22,8 @@ ASKS = {"measures": [{"kind": "reset_password"}], "systems": {"reset_password": 
 MOMENTS = int(os.environ.get("TOCSIN_FAULTS") or 5)
 # Kills itself at the n-th step it takes outside its own memory: a file opened, renamed, removed, linked, a statement.
 PUBLISHING = """
-import os, signal, sys
+import faulthandler, os, signal, sys
+faulthandler.dump_traceback_later(100)
 from django.db import connection
 from tocsin.project import settings
 settings.use_database(settings.parameters_of_url(os.environ["TOCSIN_DATABASE_URL"]))
