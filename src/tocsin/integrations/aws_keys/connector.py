@@ -16,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from tocsin.containment.ports import Abilities, Holding, Order, Outcome, ReadBack, Remark
+from tocsin.containment.ports import Abilities, Holding, Order, Outcome, ReadBack, Remark, Standing
 from tocsin.containment.values import DoneBy, DoneFact, DoneKind, MeasureKind
 from tocsin.integrations.aws_keys import iam
 from tocsin.integrations.aws_keys.signature import Credentials
 from tocsin.integrations.http_calls.calls import Line, wire_of
 from tocsin.integrations.http_calls.moments import from_iso, onward
-from tocsin.integrations.http_calls.order_by_order import NotAllowed, OrderByOrder, absent, held_already, remark, taken
+from tocsin.integrations.http_calls.order_by_order import NotAllowed, OrderByOrder, absent, held_already, taken
 from tocsin.integrations.http_calls.pacing import Pace
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS, Settings
 from tocsin.kernel.language import gettext as _, gettext_noop
@@ -155,13 +155,16 @@ class AwsKeys(OrderByOrder):
     async def examine(self, line: Line) -> Sequence[Remark]:
         """Look whether keys, tags and the report can be seen."""
         found = []
-        for action, sentence in (("ListAccessKeys", _("keys can be read")), ("ListUserTags", _("tags can be read"))):
+        for action, right, wrong in (
+            ("ListAccessKeys", _("keys can be read"), _("keys cannot be read")),
+            ("ListUserTags", _("tags can be read"), _("tags cannot be read")),
+        ):
             try:
                 await iam.ask(line, action, UserName="tocsin-nobody")
             except iam.NoSuchEntity:
-                found.append(remark(sentence, is_right=True, mend=""))
+                found.append(Remark(Standing.OK, right))
             except NotAllowed:
-                found.append(remark(sentence, is_right=False, mend=_("Attach the policy of the guide.")))
+                found.append(Remark(Standing.FAULT, wrong, mend=_("Attach the policy of the guide.")))
         return found
 
     def _fact(self, account: str, made_at: datetime) -> DoneFact:

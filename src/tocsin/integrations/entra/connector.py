@@ -227,7 +227,14 @@ class Entra(OrderByOrder):
         """Look whether accounts can be seen."""
         nobody = await line.read(f"/users/00000000-0000-0000-0000-000000000000?$select={_SELECT}")
         rights = _("Grant User.ReadWrite.All, User-PasswordProfile.ReadWrite.All and User.RevokeSessions.All.")
-        return (remark(_("accounts can be read"), is_right=nobody.status == 404, mend=rights),)
+        return (
+            remark(
+                _("accounts can be read"),
+                otherwise=_("accounts cannot be read"),
+                is_right=nobody.status == 404,
+                mend=rights,
+            ),
+        )
 
     def _fact(self, row: Mapping[str, Any], begun_at: datetime | None) -> DoneFact | None:
         changed_at, account = from_iso(row.get("lastPasswordChangeDateTime")), row.get(self._attribute)

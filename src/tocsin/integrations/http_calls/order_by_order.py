@@ -253,13 +253,11 @@ def foreseen(orders: Sequence[Order], shown: Sequence[ReadBack]) -> Foreseen:
     )
 
 
-def remark(text: str, *, is_right: bool, mend: str, else_warning: bool = False) -> Remark:
-    """Return one thing that was checked; where it is not right, what mends it."""
+def remark(text: str, *, otherwise: str, is_right: bool, mend: str, else_warning: bool = False) -> Remark:
+    """Return one thing that was checked: ``text`` where it is right, else what is wrong and what mends it."""
     if is_right:
         return Remark(Standing.OK, text)
-    return Remark(
-        Standing.WARNING if else_warning else Standing.FAULT, _("not so: {text}").format(text=text), mend=mend
-    )
+    return Remark(Standing.WARNING if else_warning else Standing.FAULT, otherwise, mend=mend)
 
 
 def refused(order: Order, reason: str) -> Outcome:

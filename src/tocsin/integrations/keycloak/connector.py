@@ -187,17 +187,20 @@ class Keycloak(OrderByOrder):
         return (
             remark(
                 _("accounts can be read"),
+                otherwise=_("accounts cannot be read"),
                 is_right=nobody.status == 404,
                 mend=_("Give the client the role manage-users."),
             ),
             remark(
                 _("changed passwords are saved as events, and can be read"),
+                otherwise=_("changed passwords cannot be read from events"),
                 is_right=saves,
                 mend=_("Save UPDATE_PASSWORD and UPDATE_CREDENTIAL in the realm; give the client view-events."),
                 else_warning=True,
             ),
             remark(
                 _("the life of access tokens is known"),
+                otherwise=_("how long access tokens live cannot be read"),
                 is_right=sees_life,
                 mend=_("Give the client view-realm, or set access_token_seconds; 5 minutes are taken."),
                 else_warning=True,

@@ -218,10 +218,16 @@ class Okta(OrderByOrder):
         return (
             remark(
                 _("accounts can be read"),
+                otherwise=_("accounts cannot be read"),
                 is_right=nobody.status == 404,
                 mend=_("Grant okta.users.manage and okta.users.read."),
             ),
-            remark(_("events can be read"), is_right=log.is_success, mend=_("Grant okta.logs.read.")),
+            remark(
+                _("events can be read"),
+                otherwise=_("events cannot be read"),
+                is_right=log.is_success,
+                mend=_("Grant okta.logs.read."),
+            ),
         )
 
     def _fact(self, event: Mapping[str, Any]) -> DoneFact | None:

@@ -25,6 +25,7 @@ from tocsin.containment.ports import (
     Outcome,
     ReadBack,
     Remark,
+    Standing,
 )
 from tocsin.containment.values import DoneFact, MeasureKind
 from tocsin.integrations.http_calls.background import awaited, streamed
@@ -46,7 +47,6 @@ from tocsin.integrations.http_calls.order_by_order import (
     in_its_words,
     printable_reason,
     refused,
-    remark,
     unreachable,
 )
 from tocsin.integrations.http_calls.pacing import Pace
@@ -207,7 +207,7 @@ class Webhook:
         async def ask() -> Sequence[Remark]:
             async with self._opened() as line:
                 self._accepted(await self._post(line, PING, {}))
-                return (remark(_("it answers a signed message"), is_right=True, mend=""),)
+                return (Remark(Standing.OK, _("it answers a signed message")),)
 
         return self._awaited(ask)
 
