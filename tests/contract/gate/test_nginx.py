@@ -80,8 +80,9 @@ class Proxy:
     def __init__(self, folder, *, application, gate, opened=False):
         config = blocks("nginx")[0]
         if opened:
-            before, after = config.split("        proxy_read_timeout 1s;\n    }\n")
-            config = before + "        proxy_read_timeout 1s;\n" + blocks("nginx-open")[0] + "    }\n" + after
+            asked = re.compile(r"    location = /_gate \{.*?\n    \}\n", re.DOTALL)
+            config, replaced = asked.subn(lambda _: blocks("nginx")[1], config)
+            assert replaced == 1
         self.port = free_port()
         for stated, actual in ((8080, self.port), (8081, free_port()), (8000, application), (8411, gate)):
             assert f"127.0.0.1:{stated}" in config
