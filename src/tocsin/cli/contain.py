@@ -15,7 +15,6 @@ from tocsin.cli.contain_work import work
 from tocsin.cli.wired import Wired
 from tocsin.containment import commands, queries
 from tocsin.containment.ports import Connector
-from tocsin.containment.states import PlanState
 from tocsin.containment.values import Measure, MeasureKind, Plan
 from tocsin.journal.values import MACHINE
 from tocsin.kernel.language import format_number, gettext as _
@@ -143,7 +142,7 @@ def approve(wired: Wired, number: int, typed: int | None, acts: Acting) -> None:
     with wired.rows():
         plan = commands.approve_plan(number, typed_count=typed, by=acts.author())
         listing.console().print(listing.pairs(shown.plan_lines(plan, approvals=queries.approvals_missing(number))))
-    if plan.state is PlanState.APPROVED:
+    if plan.state is queries.PlanState.APPROVED:
         listing.lines("", _("It may start: tocsin contain start {number}").format(number=number), style="bold")
 
 
@@ -171,7 +170,7 @@ def begin_next(wired: Wired, number: int, reason: str, acts: Acting) -> int:
         plan = commands.begin_next_wave(number, reason=reason, by=acts.author())
         _publish(number)
         _print_status(number)
-    return HELD if plan.state is PlanState.PAUSED else 0
+    return HELD if plan.state is queries.PlanState.PAUSED else 0
 
 
 @command.command("status")
@@ -198,7 +197,7 @@ def status(wired: Wired, number: int | None, account: str | None, as_json: bool)
                 _print_status(each)
             if not numbers:
                 listing.lines(_("No plan is in force."))
-        paused = any(queries.plan(each).state is PlanState.PAUSED for each in numbers)
+        paused = any(queries.plan(each).state is queries.PlanState.PAUSED for each in numbers)
     return HELD if paused else 0
 
 
@@ -289,7 +288,7 @@ def appeal(
         else:
             plan = commands.appeal(number, account=account, text=text, by=by)
         shown.print_story(queries.account_state(number, account))
-    return HELD if plan.state is PlanState.PAUSED else 0
+    return HELD if plan.state is queries.PlanState.PAUSED else 0
 
 
 @command.command("close")
@@ -328,7 +327,7 @@ def _names(accounts: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
 def _publish(number: int) -> None:
     """Let the gate and the counts follow at once; a worker would do the same a little later."""
     commands.publish_changes(by=MACHINE)
-    if queries.plan(number).state in (PlanState.RUNNING, PlanState.PAUSED):
+    if queries.plan(number).state in (queries.PlanState.RUNNING, queries.PlanState.PAUSED):
         commands.settle_progress(number, by=MACHINE)
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from tocsin.cli import listing
-from tocsin.containment.queries import ResidueLine
-from tocsin.containment.states import StepState
+from tocsin.containment.queries import ResidueLine, StepState
 from tocsin.containment.values import GATE, AccountStory, FunnelLine, Plan, Watched
 from tocsin.kernel.language import format_datetime, format_number, gettext, gettext as _, gettext_noop, ngettext
 

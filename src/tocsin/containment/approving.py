@@ -14,7 +14,6 @@ from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.kernel.language import format_number, gettext as _
 from tocsin.scopes import queries as scopes
-from tocsin.scopes.states import RevisionState
 from tocsin.staff import permissions, queries as staff
 from tocsin.staff.permissions import Act
 
@@ -106,7 +105,7 @@ def check_unchanged(stored: Any) -> None:
             mend=_("Draw it again and have it approved again."),
         )
     latest = [
-        each for each in scopes.revisions(stored.incident.number) if each.state is RevisionState.FROZEN
+        each for each in scopes.revisions(stored.incident.number) if each.digest is not None
     ][-1]  # fmt: skip
     if latest.id != stored.revision_id:
         raise NotApproved(

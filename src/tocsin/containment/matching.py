@@ -118,11 +118,12 @@ def classified(policy: Policy, *, scope: ScopeRows, platforms: Sequence[str], fo
         for n, each in enumerate(policy.exemptions)
     )
     known = ", ".join(quoted(name) for name in platforms) or "NULL"
+    exemption = f"CASE {exempted} ELSE -1 END" if exempted else "-1"
     mask = "coalesce(held.mask, 0)" if follows else "0::BIGINT"
     joined = "LEFT JOIN held USING (account)" if follows else ""
     return f"""
         SELECT account, role, certainty, platform, client_version, {mask} AS mask,
-            CASE {rules} ELSE {NO_RULE} END AS rule, {f"CASE {exempted} ELSE -1 END" if exempted else "-1"} AS exempted
+            CASE WHEN false THEN {NO_RULE} {rules} ELSE {NO_RULE} END AS rule, {exemption} AS exempted
         FROM (
             SELECT account, role, certainty, data, client_version, CASE WHEN platform IS NULL THEN NULL
                 WHEN lower(platform) IN ({known}) THEN lower(platform) ELSE '{OTHER_PLATFORM}' END AS platform

@@ -23,7 +23,6 @@ from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
 from tocsin.scopes import queries as scopes
-from tocsin.scopes.states import RevisionState
 from tocsin.scopes.values import Revision
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
@@ -75,7 +74,7 @@ def draw_plan(
 
 
 def _latest_frozen(incident: int) -> Revision:
-    frozen = [each for each in scopes.revisions(incident) if each.state is RevisionState.FROZEN]
+    frozen = [each for each in scopes.revisions(incident) if each.digest is not None]
     if not frozen:
         raise ScopeNotFrozen(
             _("The scope of incident {incident} is not frozen.").format(incident=incident),

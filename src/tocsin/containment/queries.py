@@ -15,6 +15,7 @@ from tocsin.containment.residue import ProgressCount, ResidueLine, open_accounts
 from tocsin.containment.running import plans_finished, waves_due
 from tocsin.containment.sending import steps_waiting
 from tocsin.containment.signals import stream, stream_secrets, streams, unmapped
+from tocsin.containment.states import PlanState, StepState, WaveState
 from tocsin.containment.stop_rules import watching
 from tocsin.containment.systems import secrets_of, system, systems
 
@@ -22,9 +23,12 @@ __all__ = [
     "Built",
     "Inspected",
     "Leaked",
+    "PlanState",
     "Policy",
     "ProgressCount",
     "ResidueLine",
+    "StepState",
+    "WaveState",
     "account_state",
     "approvals_missing",
     "automatic",
