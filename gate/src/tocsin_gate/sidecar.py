@@ -35,13 +35,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of one request; ``size`` counts its bytes with the blank line, ``body`` those that follow."""
+    """The head of one request; ``size`` counts its bytes with the blank line, ``body`` those that follow.
+
+    ``wants_body`` is false for HEAD, whose answer has none.
+    """
 
     path: bytes
     headers: list[tuple[str, str]]
     keeps_alive: bool
     size: int
     body: int
+    wants_body: bool
 
 
 def read_head(buffer: bytes | bytearray, *, names: frozenset[str]) -> Head | None:
@@ -81,16 +85,24 @@ def read_head(buffer: bytes | bytearray, *, names: frozenset[str]) -> Head | Non
         body = int(length[:19])
         if body > BODY_BYTES_MAX:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return Head(path=line[2].partition(b"?")[0], headers=headers, keeps_alive=keeps_alive, size=end + 4, body=body)
+    return Head(
+        path=line[2].partition(b"?")[0],
+        headers=headers,
+        keeps_alive=keeps_alive,
+        size=end + 4,
+        body=body,
+        wants_body=line[1] != b"HEAD",
+    )
 
 
-def answer(status: HTTPStatus, *, headers: list[tuple[str, str]], body: bytes = b"", keeps_alive: bool = True) -> bytes:
-    """Return one HTTP/1.1 answer."""
+def answer(status: HTTPStatus, *, head: Head | None, headers: list[tuple[str, str]], body: bytes = b"") -> bytes:
+    """Return one HTTP/1.1 answer to a request; without its head the connection ends."""
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers)]
     if not any(name == "Content-Length" for name, _ in headers):
         lines.append(f"Content-Length: {len(body)}")
-    lines.append(f"Connection: {'keep-alive' if keeps_alive else 'close'}")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    lines.append(f"Connection: {'keep-alive' if head and head.keeps_alive else 'close'}")
+    said = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+    return said + body if head is None or head.wants_body else said
 
 
 @dataclass(slots=True)
@@ -101,7 +113,7 @@ class Answers:
     too_old_status: HTTPStatus = HTTPStatus.FORBIDDEN
     reader: HeaderReader = field(default_factory=HeaderReader)
     names: frozenset[str] = field(init=False)
-    _made: dict[tuple[Decision, bool], bytes] = field(default_factory=dict)
+    _made: dict[tuple[Decision, bool, bool], bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = self.reader.names
@@ -115,22 +127,23 @@ class Answers:
                 decision = asked.of(self.gate) if asked else REQUEST_UNCLEAR
             except Unclear:
                 decision = REQUEST_UNCLEAR
-            return self._made.get((decision, head.keeps_alive)) or self._make(decision, keeps_alive=head.keeps_alive)
+            made = self._made.get((decision, head.keeps_alive, head.wants_body))
+            return made or self._make(decision, head=head)
         if path in (b"/healthz", b"/gate/v1/status"):
             body = json.dumps(self.gate.status().as_json()).encode()
             headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-            return answer(HTTPStatus.OK, headers=headers, body=body, keeps_alive=head.keeps_alive)
-        return answer(HTTPStatus.NOT_FOUND, headers=[], keeps_alive=head.keeps_alive)
+            return answer(HTTPStatus.OK, head=head, headers=headers, body=body)
+        return answer(HTTPStatus.NOT_FOUND, head=head, headers=[])
 
-    def _make(self, decision: Decision, *, keeps_alive: bool) -> bytes:
+    def _make(self, decision: Decision, *, head: Head) -> bytes:
         if decision.allow:
-            made = answer(HTTPStatus.OK, headers=[("X-Tocsin-Code", str(decision.code))], keeps_alive=keeps_alive)
+            made = answer(HTTPStatus.OK, head=head, headers=[("X-Tocsin-Code", str(decision.code))])
         else:
             status = status_of(decision, too_old_status=self.too_old_status)
             body = body_of(decision, status=status)
-            made = answer(status, headers=headers_of(decision, body=body), body=body, keeps_alive=keeps_alive)
+            made = answer(status, head=head, headers=headers_of(decision, body=body), body=body)
         if len(self._made) < _ANSWERS_MAX:
-            self._made[decision, keeps_alive] = made
+            self._made[decision, head.keeps_alive, head.wants_body] = made
         return made
 
 
@@ -176,7 +189,7 @@ class Connection(asyncio.Protocol):
         try:
             open_still = self._answer_all(said)
         except Refused as refused:
-            said.append(answer(refused.status, headers=[], keeps_alive=False))
+            said.append(answer(refused.status, head=None, headers=[]))
             open_still = False
         if self._transport is not None:
             if said:

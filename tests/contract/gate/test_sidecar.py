@@ -114,6 +114,19 @@ def test_paths_below_the_check_and_every_method_are_answered(sidecar):
         assert sidecar.ask("X-Tocsin-Account: eve", path=path)[0] == 404
 
 
+def test_the_answer_to_head_has_no_body_so_the_next_answer_is_not_mistaken(sidecar):
+    one = b"%b /gate/v1/check HTTP/1.1\r\nHost: g\r\nX-Tocsin-Account: eve\r\n%b\r\n"
+    with sidecar.connect() as plug:
+        plug.sendall(one % (b"HEAD", b"") + one % (b"GET", b"Connection: close\r\n"))
+        answer = b""
+        while more := plug.recv(65536):
+            answer += more
+    first, _, rest = answer.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 403 ")
+    assert b"Content-Length: 0" not in first
+    assert [status for status, _, _ in answers_in(rest)] == [403]
+
+
 def test_sensitive_acts_are_refused_while_the_list_is_old(sidecar):
     assert sidecar.ask("X-Tocsin-Account: bob")[0] == 200
     status, headers, _ = sidecar.ask("X-Tocsin-Account: bob", "X-Tocsin-Sensitive: 1")
