@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tocsin.containment import (
     attempts,
@@ -52,7 +52,8 @@ class Worker:
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._connectors: dict[str, tuple[str, Connector]] = {}
         self._asked_at: dict[str, datetime] = {}
-        self._settle_since: datetime | None = None
+        # From the beginning: a worker killed between reading back and settling left something uncounted.
+        self._settle_since: datetime | None = datetime.min.replace(tzinfo=UTC)
 
     def begin_waves(self) -> int:
         """Begin the waves whose turn it is; a stop rule may hold the plan instead."""
