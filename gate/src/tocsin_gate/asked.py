@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 from tocsin_gate.gate import Gate
 from tocsin_gate.rulebook import Moment
@@ -55,6 +56,11 @@ def moment_of(text: str | None) -> float | None:
     return moment.astimezone(UTC).timestamp() if moment.tzinfo else None
 
 
+@cache
+def _names_of(reader: "HeaderReader") -> frozenset[str]:
+    return reader.names
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderReader:
     """Reads a question from headers that a **trusted** proxy sets, overwriting what a client sent under these names.
@@ -93,14 +99,15 @@ class HeaderReader:
 
         ``headers`` are (lower-case name, value as latin-1 text) as WSGI has them; values are UTF-8 underneath.
         """
-        if any(below(path, place) for place in self.open_paths):
+        if self.open_paths and any(below(path, place) for place in self.open_paths):
             return None
-        wanted, found = self.names, dict[str, str]()
+        wanted, found = _names_of(self), dict[str, str]()
         for name, value in headers:
             if name in wanted:
                 if name in found:
                     raise Unclear(name)
-                found[name] = value.strip()
+                # These two only: as latin-1, the last byte of an `à` looks like a blank to Python.
+                found[name] = value.strip(" \t")
         return Asked(
             account=_text(found.get(self.account)),
             token_issued_at=moment_of(found.get(self.token_issued_at)),
@@ -108,9 +115,11 @@ class HeaderReader:
             platform=_text(found.get(self.platform)),
             client_version=_text(found.get(self.client_version)),
             client=_text(found.get(self.client)),
-            sensitive=found.get(self.sensitive, "").lower() not in _NO
-            or any(below(path, place) for place in self.sensitive_paths),
+            sensitive=found.get(self.sensitive, "").lower() not in _NO or self._is_sensitive(path),
         )
+
+    def _is_sensitive(self, path: str) -> bool:
+        return bool(self.sensitive_paths) and any(below(path, place) for place in self.sensitive_paths)
 
 
 def below(path: str, place: str) -> bool:
@@ -120,4 +129,6 @@ def below(path: str, place: str) -> bool:
 
 def _text(value: str | None) -> str | None:
     """Return a header's UTF-8; nothing for an empty one."""
-    return value.encode("latin-1", "surrogateescape").decode("utf-8", "surrogateescape") if value else None
+    if not value:
+        return None
+    return value if value.isascii() else value.encode("latin-1", "surrogateescape").decode("utf-8", "surrogateescape")

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 
 from tocsin_gate.asked import HeaderReader, Unclear
@@ -20,8 +21,11 @@ CHECK = b"/gate/v1/check"
 HEAD_BYTES_MAX = 32 * 1024
 BODY_BYTES_MAX = 1024 * 1024
 IDLE_SECONDS = 90.0
-_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) ([!-~]+) HTTP/1\.([01])")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+# A whole head in one match: the request line, then fields of a token, a colon and what ends no line; nothing folded.
+_HEAD = re.compile(
+    rb"([A-Z]{1,16}) ([!-~]+) HTTP/1\.([01])((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\r\n\0]*+)*+)", re.DOTALL
+)
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _ANSWERS_MAX = 4096
 
 
@@ -48,51 +52,57 @@ class Head:
     wants_body: bool
 
 
+@cache
+def _fields(names: frozenset[str]) -> re.Pattern[bytes]:
+    """Return what finds the named fields, and those about framing, in the fields of a head."""
+    wanted = "|".join(re.escape(name) for name in sorted(names | _FRAMING))
+    return re.compile(rf"\r\n({wanted}):[ \t]*([^\r\n]*)".encode(), re.IGNORECASE)
+
+
 def read_head(buffer: bytes | bytearray, *, names: frozenset[str]) -> Head | None:
     """Return the head at the beginning of a buffer, None while it is not whole; raises ``Refused``.
 
-    Of the headers only those named are kept.
+    Of the headers only those named (lower case) are kept.
     """
     end = buffer.find(b"\r\n\r\n")
     if end < 0 or end > HEAD_BYTES_MAX:
         if len(buffer) > HEAD_BYTES_MAX:
             raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         return None
-    first, *lines = bytes(buffer[:end]).split(b"\r\n")
-    line = _REQUEST_LINE.fullmatch(first)
-    if line is None:
+    found = _HEAD.fullmatch(buffer, 0, end)
+    if found is None:
         raise Refused(HTTPStatus.BAD_REQUEST)
-    keeps_alive, body, headers = line[3] == b"1", 0, list[tuple[str, str]]()
-    lengths = set[bytes]()
-    for text in lines:
-        found = _FIELD.fullmatch(text)
-        if found is None:
-            raise Refused(HTTPStatus.BAD_REQUEST)
-        name = found[1].decode("ascii").lower()
+    method, target, minor, block = found.groups()
+    keeps_alive, headers, lengths = minor == b"1", list[tuple[str, str]](), set[bytes]()
+    for raw, text in _fields(names).findall(block):
+        name, value = raw.decode("ascii").lower(), text.rstrip(b" \t")
         if name in names:
-            headers.append((name, found[2].decode("latin-1")))
+            headers.append((name, value.decode("latin-1")))
         elif name == "content-length":
-            lengths.add(found[2])
+            lengths.add(value)
         elif name == "transfer-encoding":
             raise Refused(HTTPStatus.NOT_IMPLEMENTED)
-        elif name == "connection":
-            options = {option.strip() for option in found[2].lower().split(b",")}
+        else:
+            options = {option.strip() for option in value.lower().split(b",")}
             keeps_alive = (keeps_alive or b"keep-alive" in options) and b"close" not in options
-    if lengths:
-        length = lengths.pop()
-        if lengths or not length.isdigit():
-            raise Refused(HTTPStatus.BAD_REQUEST)
-        body = int(length[:19])
-        if body > BODY_BYTES_MAX:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return Head(
-        path=line[2].partition(b"?")[0],
+        path=target.partition(b"?")[0],
         headers=headers,
         keeps_alive=keeps_alive,
         size=end + 4,
-        body=body,
-        wants_body=line[1] != b"HEAD",
+        body=_body_size(lengths) if lengths else 0,
+        wants_body=method != b"HEAD",
     )
+
+
+def _body_size(lengths: set[bytes]) -> int:
+    """Return the one length that was stated; raises ``Refused``."""
+    length = lengths.pop()
+    if lengths or not length.isdigit():
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    if len(length) > 18 or int(length) > BODY_BYTES_MAX:
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return int(length)
 
 
 def answer(status: HTTPStatus, *, head: Head | None, headers: list[tuple[str, str]], body: bytes = b"") -> bytes:

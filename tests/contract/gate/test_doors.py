@@ -16,7 +16,7 @@ from tocsin_gate.asgi import GateASGI, from_headers as asgi_from_headers
 from tocsin_gate.wsgi import GateWSGI, from_headers as wsgi_from_headers
 
 OLD = combination(("update_client", None, 0), reference="R-4")
-ACCOUNTS = {"ann": 1, "Zoé": 2, "old": 3}
+ACCOUNTS = {"ann": 1, "Zoé": 2, "old": 3, "voilà": 2, "Å": 2}
 
 
 @pytest.fixture
@@ -103,7 +103,8 @@ def test_a_neighbour_and_nobody_pass(ask, gate):
 
 @ask
 def test_account_names_are_utf_8_on_the_wire(ask, gate):
-    assert ask(gate, [("X-Tocsin-Account", "Zoé")])[0] == 403
+    for name in ("Zoé", "voilà", "Å", " voilà\t"):
+        assert ask(gate, [("X-Tocsin-Account", name)])[0] == 403, name
 
 
 @ask

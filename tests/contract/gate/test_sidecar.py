@@ -16,7 +16,7 @@ from tocsin_gate.files import append_line, changes_path
 from tocsin_gate.sidecar import HEAD_BYTES_MAX, Refused, read_head
 
 ROOT = Path(__file__).resolve().parents[3]
-ACCOUNTS = {"ann": 1, "eve": 2, "old": 3}
+ACCOUNTS = {"ann": 1, "eve": 2, "old": 3, "voilà": 2}
 GIVEN = {"combinations": [RESET, SUSPEND, combination(("update_client", None, 0))], "rules": [OLD_ANDROID]}
 
 
@@ -69,7 +69,7 @@ def answers_in(data):
 def started(writer):
     path, trust = writer.write(ACCOUNTS, **GIVEN), writer.trust_file()
     running = Sidecar([path, "--trust", trust, "--listen", "127.0.0.1:0", "--watch-seconds", "0.1"])
-    assert "epoch 1 of 3 accounts (signature)" in running.first
+    assert "epoch 1 of 4 accounts (signature)" in running.first
     return running
 
 
@@ -97,6 +97,7 @@ def test_the_intruders_token_is_refused_and_a_neighbours_passes(sidecar):
     status, headers, body = sidecar.ask("X-Tocsin-Account: bob", f"X-Tocsin-Token-Issued-At: {T0 - 9}")
     assert (status, headers["X-Tocsin-Code"], body) == (200, "allowed", b"")
     assert sidecar.ask()[0] == 200
+    assert sidecar.ask("X-Tocsin-Account: voilà")[0] == 403
 
 
 def test_old_android_is_told_to_update_and_ios_is_left_alone(sidecar):
@@ -142,7 +143,7 @@ def test_health_says_what_is_enforced_and_nothing_of_accounts(sidecar):
     status, headers, body = sidecar.ask(path="/healthz")
     told = json.loads(body)
     assert (status, headers["Content-Type"]) == (200, "application/json")
-    assert (told["epoch"], told["accounts"], told["way"], told["stale"]) == (1, 3, "signature", True)
+    assert (told["epoch"], told["accounts"], told["way"], told["stale"]) == (1, 4, "signature", True)
     assert b"ann" not in body
 
 
