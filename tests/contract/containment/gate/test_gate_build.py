@@ -43,7 +43,7 @@ def write(folder: Path, *rows, columns="account,measures,since", name="rows.csv"
 def build(folder: Path, *rows, columns="account,measures,since", **more):
     out = folder / "list.tcs"
     built = commands.build_list(write(folder, *rows, columns=columns), out=out, **more)
-    return built, Gate(out, trust=queries.trust(), clock=lambda: NOW.timestamp())
+    return built, Gate(out, trust=queries.trust(), clock=NOW.timestamp)
 
 
 def asked(gate: Gate, account: str, **more) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def test_exactly_the_accounts_of_the_file_are_on_the_list_each_with_its_own_meas
             truth[account] = truth.get(account, frozenset()) | frozenset(kind.split(";"))
             handle.write(f"{account},{kind},{SINCE}\n")
     commands.build_list(path, out=tmp_path / "list.tcs")
-    gate = Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: NOW.timestamp())
+    gate = Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=NOW.timestamp)
     assert gate.status().accounts == len(truth)
     wrong = sum(frozenset(asked(gate, account)) != wanted for account, wanted in truth.items())
     strangers = (f"{chance.getrandbits(40):x}@{n % 97}.example" for n in range(count // 2))
@@ -218,7 +218,7 @@ def test_packed_files_with_a_byte_order_mark_and_crlf_are_read(tmp_path: Path):
     path = tmp_path / "rows.csv.whatever"
     path.write_bytes(gzip.compress("\ufeffAccount,measures\r\na,suspend\r\n".encode()))
     commands.build_list(path, out=tmp_path / "list.tcs")
-    gate = Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: NOW.timestamp())
+    gate = Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=NOW.timestamp)
     assert asked(gate, "a") == ("suspend",)
 
 
@@ -249,12 +249,8 @@ def test_the_list_is_secret_to_its_owner_valid_for_days_and_about_nine_bytes_an_
     assert built.bytes / built.accounts < 10
     assert sorted(each.name for each in tmp_path.iterdir()) == ["list.tcs", "rows.csv"]
     with pytest.raises(SnapshotRefused, match="was good until"):
-        Gate(
-            tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: (NOW + timedelta(days=3, seconds=1)).timestamp()
-        )
-    assert (
-        Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=lambda: NOW.timestamp()).check("a7").reference == "I-7"
-    )
+        Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=(NOW + timedelta(days=3, seconds=1)).timestamp)
+    assert Gate(tmp_path / "list.tcs", trust=queries.trust(), clock=NOW.timestamp).check("a7").reference == "I-7"
 
 
 def test_when_it_cannot_be_written_the_list_before_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -297,9 +293,9 @@ def test_the_trust_file_is_what_a_gate_takes_and_pins_work_without_a_signature(t
     assert done.exit_code == 0 and stat.S_IMODE(out.stat().st_mode) == 0o600
     said = json.loads(out.read_text(encoding="utf-8"))
     assert said["feed_token"] == gate_keys.feed_token() and said["feed_token"] not in done.output
-    assert Gate(tmp_path / "list.tcs", trust=out, clock=lambda: NOW.timestamp()).status().way == "signature"
+    assert Gate(tmp_path / "list.tcs", trust=out, clock=NOW.timestamp).status().way == "signature"
     monkeypatch.setattr("tocsin_gate.signatures.AVAILABLE", False)
-    assert Gate(tmp_path / "list.tcs", trust=out, clock=lambda: NOW.timestamp()).status().way == "pinned"
+    assert Gate(tmp_path / "list.tcs", trust=out, clock=NOW.timestamp).status().way == "pinned"
 
 
 def test_from_the_shell_a_list_is_built_and_looked_into_with_json(tmp_path: Path):

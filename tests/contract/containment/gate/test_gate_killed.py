@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -20,60 +21,84 @@ journal_models = lazily("tocsin.journal.models")
 
 ASKS = {"measures": [{"kind": "reset_password"}], "systems": {"reset_password": ["gate"]}}
 MOMENTS = int(os.environ.get("TOCSIN_FAULTS") or 5)
-# Kills itself at the n-th step it takes outside its own memory: a file opened, renamed, removed, linked, a statement.
+# For every number it reads, publishes in a child that kills itself at that step outside its own memory: a file opened,
+# renamed, removed, linked, flushed; a statement, a commit. Answers "how it ended, how many steps it took".
 PUBLISHING = """
-import faulthandler, os, signal, sys
-faulthandler.dump_traceback_later(100)
+import os, signal, sys
 from django.db import connection
 from tocsin.project import settings
 settings.use_database(settings.parameters_of_url(os.environ["TOCSIN_DATABASE_URL"]))
-from tocsin.containment import commands, gate_changes
+from tocsin.containment import commands, gate_changes, models
 from tocsin.journal.values import MACHINE
 gate_changes.ITEMS_PER_CHANGE = 2
-last, taken = int(sys.argv[1]), 0
-def step():
-    global taken
-    taken += 1
-    if taken == last:
-        os.kill(os.getpid(), signal.SIGKILL)
-HOME = os.environ["TOCSIN_HOME"]
-def hook(event, given):
-    if event in ("open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "shutil.rmtree"):
-        if any(str(each).startswith(HOME) for each in given if isinstance(each, (str, os.PathLike))):
+HOME, FILES = os.environ["TOCSIN_HOME"], ("open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir")
+taken, sync = 0, os.fsync
+def publish(last):
+    def step():
+        global taken
+        taken += 1
+        if taken == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def hook(event, given):
+        named = [each for each in given if isinstance(each, (str, os.PathLike))]
+        if event in FILES and any(str(each).startswith(HOME) for each in named):
             step()
-def statement(execute, sql, params, many, context):
-    step()
-    answer = execute(sql, params, many, context)
-    step()
-    return answer
-sync = os.fsync
-def fsync(descriptor):
-    step()
-    sync(descriptor)
-os.fsync = fsync
-connection.ensure_connection()
-sys.addaudithook(hook)
-commit = connection._commit
-def committed():
-    step()
-    commit()
-    step()
-connection._commit = committed
-with connection.execute_wrapper(statement):
-    commands.publish_changes(by=MACHINE)
-    commands.publish_list(reason="again", by=MACHINE)
-print(taken)
+    def statement(execute, sql, params, many, context):
+        step()
+        answer = execute(sql, params, many, context)
+        step()
+        return answer
+    def fsync(descriptor):
+        step()
+        sync(descriptor)
+    os.fsync = fsync
+    connection.ensure_connection()
+    sys.addaudithook(hook)
+    commit = connection._commit
+    def committed():
+        step()
+        commit()
+        step()
+    connection._commit = committed
+    with connection.execute_wrapper(statement):
+        commands.publish_changes(by=MACHINE)
+        commands.publish_list(reason="again", by=MACHINE)
+    os.write(pipe[1], str(taken).encode())
+for line in sys.stdin:
+    pipe = os.pipe()
+    child = os.fork()
+    if child == 0:
+        publish(int(line))
+        os._exit(0)
+    os.close(pipe[1])
+    said = os.read(pipe[0], 20).decode() or "0"
+    os.close(pipe[0])
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said, flush=True)
 """
 
 
-def publishing(moment: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", PUBLISHING, str(moment)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=dict(os.environ),
-    )
+class Publisher:
+    """A process that is killed and killed again."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=dict(os.environ),
+        )  # fmt: skip
+
+    def killed_at(self, moment: int) -> tuple[int, int]:
+        """Publish, and return the exit code and the steps taken; 0 is never."""
+        self.process.stdin.write(f"{moment}\n")
+        self.process.stdin.flush()
+        code, steps = self.process.stdout.readline().split()
+        return int(code), int(steps)
+
+
+@pytest.fixture
+def publisher(rows: None) -> Iterator[Publisher]:
+    made = Publisher()
+    yield made
+    made.process.communicate()
 
 
 def follow(gate: Gate) -> None:
@@ -94,7 +119,7 @@ def check_nothing_without_an_entry(place: Path) -> None:
     assert changes.exists() == models.GateChange.objects.exists()
 
 
-def test_killed_at_any_step_the_next_run_settles_it_and_every_account_is_held_or_free(plans):
+def test_killed_at_any_step_the_next_run_settles_it_and_every_account_is_held_or_free(plans, publisher: Publisher):
     """Five moments by a seed; all the fifty that TOCSIN_FAULTS names in the long run."""
     accounts = [f"a{n}" for n in range(12)]
     plan = plans([ASKS], dict.fromkeys(accounts, 0))
@@ -112,15 +137,12 @@ def test_killed_at_any_step_the_next_run_settles_it_and_every_account_is_held_or
         )  # fmt: skip
 
     lift()
-    whole = publishing(0)
-    assert whole.returncode == 0, whole.stderr
-    steps = int(whole.stdout)
-    assert steps > 40
+    code, steps = publisher.killed_at(0)
+    assert code == 0 and steps > 40
     for moment in sorted(chance.sample(range(1, steps), min(MOMENTS, steps - 1))):
         before = place.read_bytes()
         lift()
-        killed = publishing(moment)
-        assert killed.returncode in (-9, 0), killed.stderr
+        assert publisher.killed_at(moment)[0] in (-9, 0)
         check_nothing_without_an_entry(place)
         assert place.read_bytes() == before or Gate(place, trust=queries.trust()).position[0] > gate.position[0]
         follow(gate)
