@@ -14,7 +14,7 @@ from tocsin.containment.progress import account_state, export_accounts, funnel
 from tocsin.containment.residue import ProgressCount, ResidueLine, open_accounts, progress_counts, residue
 from tocsin.containment.running import plans_finished, waves_due
 from tocsin.containment.sending import steps_waiting
-from tocsin.containment.signals import stream, stream_secrets, streams, unmapped
+from tocsin.containment.signals import opened_stream, stream, streams, unmapped
 from tocsin.containment.states import PlanState, StepState, WaveState
 from tocsin.containment.stop_rules import watching
 from tocsin.containment.systems import secrets_of, system, systems
@@ -45,6 +45,7 @@ __all__ = [
     "list_in_force",
     "measures_file",
     "open_accounts",
+    "opened_stream",
     "plan",
     "plans",
     "plans_finished",
@@ -57,7 +58,6 @@ __all__ = [
     "shipped_policies",
     "steps_waiting",
     "stream",
-    "stream_secrets",
     "streams",
     "system",
     "systems",

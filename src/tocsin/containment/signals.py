@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Max
 
 from tocsin.containment.done import Recorded, record_facts
@@ -27,6 +27,10 @@ models = lazily("tocsin.containment.models")
 RECORDED_AT_ONCE = 20_000
 # How a name becomes an account: it is the account's own id, or an alias in a file account,alias,...
 WAYS = ("account", "alias")
+_KEEP = """
+INSERT INTO tocsin_signaltoken (stream_id, received_at, jti, outcome, detail)
+SELECT %s, %s, told.* FROM unnest(%s::text[], %s::text[], %s::text[]) told ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +85,16 @@ def remove_stream(name: str, *, reason: str, by: Author) -> None:
         journal.write(verb="containment.stream_removed", subject=_about(row), by=by, facts=facts)
 
 
-def keep_news(name: str, *, news: Sequence[SignalNews]) -> int:
+def keep_news(received: Stream, *, news: Sequence[SignalNews]) -> int:
     """Keep what believed tokens of a stream tell, each once by its ``jti``; return how many are new.
 
     When this returns they are on disk: only then may a transmitter be told so. The journal's entry follows with the
     batch in which they are recorded.
     """
-    stored, now = _row(name), clock.now()
-    rows = [
-        models.SignalToken(
-            stream=stored, jti=each.jti, received_at=now, outcome=each.outcome, detail=_detail(each)
-        )
-        for each in {each.jti: each for each in news}.values()
-    ]  # fmt: skip
-    with transaction.atomic():
-        jtis = [row.jti for row in rows]
-        known = set(models.SignalToken.objects.filter(stream=stored, jti__in=jtis).values_list("jti", flat=True))
-        models.SignalToken.objects.bulk_create([row for row in rows if row.jti not in known], ignore_conflicts=True)
-    return len(rows) - len(known)
+    rows = [(each.jti, each.outcome.value, _detail(each)) for each in news]
+    with connection.cursor() as cursor:  # one statement: pushed tokens come one by one, and many
+        cursor.execute(_KEEP, [received.id, clock.now(), *([row[n] for row in rows] for n in range(3))])
+        return int(cursor.rowcount)
 
 
 def record_news(*, limit: int = RECORDED_AT_ONCE, by: Author = MACHINE) -> Placed:
@@ -171,11 +167,11 @@ def stream(name: str) -> Stream:
     return _stream_of(_row(name))
 
 
-def stream_secrets(name: str) -> Mapping[str, str]:
-    """Return the secrets of a stream, opened. They are for its receiver only, and shown never."""
+def opened_stream(name: str) -> tuple[Stream, Mapping[str, str]]:
+    """Return one stream with its secrets, opened. They are for its receiver only, and shown never."""
     row = _row(name)
-    opened: dict[str, str] = json.loads(sealing.unseal(bytes(row.sealed), about=_about(row)))
-    return opened
+    secrets: dict[str, str] = json.loads(sealing.unseal(bytes(row.sealed), about=_about(row)))
+    return _stream_of(row), secrets
 
 
 def unmapped(name: str, *, limit: int = 100) -> tuple[tuple[str, str, str], ...]:

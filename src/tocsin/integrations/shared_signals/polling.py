@@ -70,7 +70,7 @@ class _Poll:
                 self.errors[jti] = {"err": refused.code.value, "description": refused.description}
                 self.polled.refused[refused.code.value] = self.polled.refused.get(refused.code.value, 0) + 1
         if news:
-            self.polled.new += commands.keep_news(self.stream.name, news=news)
+            self.polled.new += commands.keep_news(self.stream, news=news)
             self.ack += [each.jti for each in news]
 
     def _read(self, jti: str, *, text: Any) -> SignalNews:
@@ -134,9 +134,9 @@ class _Poll:
 
 def poll(name: str, *, receiver: Receiver, rounds: int = ROUNDS_MAX) -> Polled:
     """Ask the transmitter of a stream until it has no more, keeping everything before it is acknowledged."""
-    stream = queries.stream(name)
+    stream, secrets = queries.opened_stream(name)
     if stream.settings.get("delivery") != "poll":
         raise StreamNotUnderstood(
             _("{name} is pushed to us.").format(name=name), mend=_("Only streams added with --delivery poll are asked.")
         )
-    return _Poll(stream, receiver=receiver, secrets=queries.stream_secrets(name)).run(rounds=rounds)
+    return _Poll(stream, receiver=receiver, secrets=secrets).run(rounds=rounds)

@@ -53,7 +53,7 @@ class Receiver:
             stream = self._pushed_to(name, authorization=headers.get("authorization", ""))
             if headers.get("content-type", "").partition(";")[0].strip().lower() != CONTENT_TYPE:
                 raise Refused(RefusalCode.INVALID_REQUEST, f"The content type must be {CONTENT_TYPE}.")
-            commands.keep_news(name, news=[self.read(stream, text=body)])
+            commands.keep_news(stream, news=[self.read(stream, text=body)])
         except Refused as refused:
             return refusal(refused)
         return Reply(HTTPStatus.ACCEPTED, {})
@@ -71,11 +71,13 @@ class Receiver:
 
     def _pushed_to(self, name: str, *, authorization: str) -> Stream:
         """Return the stream, if the bearer token is the one agreed on; compared in constant time."""
+        stream: Stream | None
+        secrets: Mapping[str, str]
         try:
-            stream: Stream | None = queries.stream(name)
-            wanted = queries.stream_secrets(name).get("push_token", "")
+            stream, secrets = queries.opened_stream(name)
         except NoSuchStream:
-            stream, wanted = None, ""
+            stream, secrets = None, {}
+        wanted = secrets.get("push_token", "")
         scheme, _space, given = authorization.partition(" ")
         same = hmac.compare_digest(*(hashlib.sha256(each.encode()).digest() for each in (given.strip(), wanted)))
         if stream is None or not wanted or not same or scheme.lower() != "bearer":

@@ -304,3 +304,19 @@ def test_what_waits_survives_a_crash_between_answering_and_recording(received: A
     push(receiver, transmitter.token(REVOKED, "u1"))
     assert outcomes() == {"waiting": 1}  # nothing was recorded by whoever answered
     assert commands.record_news().recorded.new == 1
+
+
+@pytest.mark.benchmark
+def test_the_time_to_keep_pushed_tokens(received: Any, transmitter: Any):
+    receiver, count = received(), 500
+    tokens = [transmitter.token(REVOKED, f"u{number}") for number in range(count)]
+    began, cpu = time.perf_counter(), time.process_time()
+    for token in tokens:
+        assert push(receiver, token) == (202, "")
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
+    print(
+        f"\n{count / seconds:.0f} tokens/s believed and on disk, one after the other ({count / cpu_seconds:.0f} per CPU-s here)"
+    )
+    began = time.perf_counter()
+    assert commands.record_news().taken == count
+    print(f"{count} tokens recorded in {time.perf_counter() - began:.1f} s")
