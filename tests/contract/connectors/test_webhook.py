@@ -5,7 +5,11 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import re
 import sys
+import time
+import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +17,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from fakes.asking import RESET, REVOKE, SUSPEND, order
 from fakes.serving import Fake
-from peer_webhook import program, running
+from peer_webhook import PAGE, program, running
 
 from tocsin.containment.errors import CallbackNotUnderstood, SystemNotUnderstood, SystemUnreachable
 from tocsin.containment.ports import Answer, Holding
@@ -314,6 +318,25 @@ BOTH = {"secret": SECRET, "old_secret": OTHER}
 def test_a_message_that_is_theirs_is_read_with_either_secret_during_a_change():
     assert verified(*sent(DONE), secrets={"secret": SECRET}, now=NOW) == {**DONE, "id": "msg_1"}
     assert verified(*sent(DONE, secret=OTHER, id="msg_2"), secrets=BOTH, now=NOW)["id"] == "msg_2"
+
+
+def test_the_report_of_the_guide_is_believed():
+    class Ours(Fake):
+        def routes(self):
+            return [web.post("/connectors/v1/shop/done", self.take)]
+
+        async def take(self, request):
+            secrets = {"secret": SECRET}
+            self.payload = verified(request.headers, await request.read(), secrets=secrets, now=datetime.now(UTC))
+            return web.json_response({"new": 1})
+
+    text = PAGE.read_text(encoding="utf-8")
+    names = {"KEYS": [base64.b64decode(SECRET.removeprefix("whsec_"))], "now": lambda: "2014-05-27T09:11:58.113Z"}
+    names |= {module.__name__: module for module in (base64, hmac, json, os, time, urllib)}
+    exec(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[1], names)  # word for word as it stands there
+    with Ours() as ours:
+        assert names["report_done"](f"{ours.url}/connectors/v1/shop/done", "u1") == {"new": 1}
+    assert ours.payload["done"] == [{"account": "u1", "kind": "password_changed", "at": "2014-05-27T09:11:58.113Z"}]
 
 
 def refusal(headers, body, *, secrets=None, now=NOW):

@@ -28,8 +28,8 @@ from tocsin.integrations.http_calls.settings import HTTP_SETTINGS, Settings
 from tocsin.kernel.language import gettext as _, gettext_noop
 
 SETTINGS: Mapping[str, str] = {
-    "endpoint": gettext_noop("address of IAM, for other partitions; https://iam.amazonaws.com where left out"),
-    "region": gettext_noop("region IAM is signed for; us-east-1 where left out"),
+    "endpoint": gettext_noop("address of IAM, for other partitions; https://iam.amazonaws.com if left out"),
+    "region": gettext_noop("region IAM is signed for; us-east-1 if left out"),
     **HTTP_SETTINGS,
 }
 SECRETS: Mapping[str, str] = {

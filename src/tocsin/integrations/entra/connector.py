@@ -53,7 +53,7 @@ SETTINGS: Mapping[str, str] = {
     "account_attribute": gettext_noop("what the accounts are called: id (default) or userPrincipalName"),
     "with_mfa": gettext_noop("yes: a second factor is asked for before the password is changed"),
     "federated_domains": gettext_noop("domains whose passwords another system keeps, a list"),
-    "lag_seconds": gettext_noop("how long a change may take to be seen; 300 where left out"),
+    "lag_seconds": gettext_noop("seconds a change may take to be seen; 300 if left out"),
     "graph": gettext_noop("address of Microsoft Graph, for national clouds"),
     "login": gettext_noop("address of the sign-in service, for national clouds"),
     **HTTP_SETTINGS,

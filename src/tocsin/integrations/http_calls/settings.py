@@ -11,12 +11,12 @@ from tocsin.containment.errors import SystemNotUnderstood
 from tocsin.kernel.language import gettext as _, gettext_noop
 
 HTTP_SETTINGS: Mapping[str, str] = {
-    "ca_file": gettext_noop("PEM file of the authorities that sign its certificate; the machine's own where left out"),
+    "ca_file": gettext_noop("PEM file of the authorities that sign its certificate; the machine's own if left out"),
     "plain_http": gettext_noop("yes: allow http:// to another machine, so that secrets cross the network in the open"),
     "proxy": gettext_noop("address of a proxy, http://host:port"),
-    "timeout_seconds": gettext_noop("how long to wait for one answer; 30 where left out"),
+    "timeout_seconds": gettext_noop("seconds to wait for one answer; 30 if left out"),
     "per_second": gettext_noop("calls a second at most, whatever it says it allows"),
-    "in_flight": gettext_noop("calls under way at once; 8 where left out"),
+    "in_flight": gettext_noop("calls under way at once; 8 if left out"),
 }
 _YES, _NO = {"yes", "true", "1", "on"}, {"no", "false", "0", "off", ""}
 

@@ -37,9 +37,9 @@ SETTINGS: Mapping[str, str] = {
     "url": gettext_noop("address of Keycloak, with /auth where it has one: https://id.example.com"),
     "realm": gettext_noop("realm of the accounts"),
     "client_id": gettext_noop("confidential client whose service account may manage users"),
-    "token_realm": gettext_noop("realm of that client; the same realm where left out"),
+    "token_realm": gettext_noop("realm of that client; the same realm if left out"),
     "account_attribute": gettext_noop("what the accounts are called: id (default), username or email"),
-    "access_token_seconds": gettext_noop("longest life of an access token; read from the realm where left out"),
+    "access_token_seconds": gettext_noop("seconds an access token lives at most; read from the realm if left out"),
     "sign_ins": gettext_noop("yes: ask for sign-ins too, not only for changed passwords"),
     **HTTP_SETTINGS,
 }
@@ -101,7 +101,9 @@ class Keycloak(OrderByOrder):
             undoes=frozenset({MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND}),
             reads_back=PERSON_KINDS,
             warnings=(
-                _("Access tokens already issued live to their end (5 minutes by default): gate them, or wait."),
+                _(
+                    "Access tokens already issued live to their end (5 minutes by default): let the gate refuse them, or wait."
+                ),
                 _("A required action is asked at the next sign-in; it ends no session by itself."),
                 _("Clients with direct access grants get an error instead of the password page."),
                 _("Ended sessions cannot be restored."),

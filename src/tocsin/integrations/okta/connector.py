@@ -43,8 +43,8 @@ SETTINGS: Mapping[str, str] = {
     "url": gettext_noop("address of the organisation: https://example.okta.com"),
     "client_id": gettext_noop("service app, when it signs in with private_key_jwt instead of an API token"),
     "key_id": gettext_noop("kid of the app's key, as Okta shows it"),
-    "share": gettext_noop("share of the limits Okta states that we may use, 0.05 to 1; 0.5 where left out"),
-    "log_lag_seconds": gettext_noop("how long the System Log may take to show what was done; 120 where left out"),
+    "share": gettext_noop("share of the limits Okta states that we may use, 0.05 to 1; 0.5 if left out"),
+    "log_lag_seconds": gettext_noop("seconds the System Log may take to show what was done; 120 if left out"),
     **HTTP_SETTINGS,
 }
 SECRETS: Mapping[str, str] = {

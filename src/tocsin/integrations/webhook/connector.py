@@ -59,8 +59,8 @@ from tocsin.kernel.language import gettext as _, gettext_noop
 SETTINGS: Mapping[str, str] = {
     "url": gettext_noop("address of the product's webhook"),
     "takes": gettext_noop("measures it takes, a list: [reset_password, revoke_sessions]"),
-    "undoes": gettext_noop("measures it can lift again; none where left out"),
-    "at_once": gettext_noop("orders in one message; 100 where left out"),
+    "undoes": gettext_noop("measures it can lift again; none if left out"),
+    "at_once": gettext_noop("orders in one message; 100 if left out"),
     "allow_private": gettext_noop("yes: the address may lie in your own network"),
     **{name: text for name, text in HTTP_SETTINGS.items() if name != "proxy"},
 }
