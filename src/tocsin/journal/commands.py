@@ -19,6 +19,7 @@ models = lazily("tocsin.journal.models")
 NUMBERED_AT_ONCE_MAX = 2000
 _SEQUENCER_LOCK = 0x6A6F7572  # "jour"; PostgreSQL keeps it for the length of the transaction
 _HASH_BYTES = 32
+_COPY_PERSONAL = "COPY tocsin_journalpersonal (entry_id, name, commitment, salt, value, person) FROM STDIN"
 
 
 def write(
@@ -60,20 +61,17 @@ def write(
             mend=_("Sign with the key that was enrolled, or enrol this one."),
         )
     models.JournalEntry.objects.create(id=entry_id, written_at=written_at, verb=verb, subject=subject, content=content)
-    models.JournalPersonal.objects.bulk_create(
-        [
-            models.JournalPersonal(
-                entry_id=entry_id,
-                name=each.name,
-                commitment=each.commitment,
-                salt=each.salt,
-                value=each.value,
-                person=each.person,
-            )
-            for each in (*committed, *batch)
-        ]
-    )
+    _keep_personal(entry_id, [*committed, *batch])
     return entry_id
+
+
+def _keep_personal(entry_id: UUID, committed: Sequence[leaf.Committed]) -> None:
+    """Keep values by COPY: a batch of measures has tens of thousands of rows."""
+    if not committed:
+        return
+    with connection.cursor() as cursor, cursor.copy(_COPY_PERSONAL) as copying:
+        for each in committed:
+            copying.write_row((entry_id, each.name, each.commitment, each.salt, each.value, each.person))
 
 
 def number_entries() -> int:
