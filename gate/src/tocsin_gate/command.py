@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin_gate.asked import moment_of
-from tocsin_gate.errors import GateError, Misused
+from tocsin_gate.errors import GateError, Misused, SnapshotRefused
 from tocsin_gate.feed import Source
 from tocsin_gate.following import Follower, first_list
 from tocsin_gate.gate import Gate
@@ -132,11 +132,9 @@ def _serve(given: argparse.Namespace) -> int:
         raise Misused("--watch-seconds must be above 0.")
     source = None
     if given.source:
-        trust = Trust.read(given.trust)
-        source = Source(given.source, token=trust.feed_token, ca_file=given.ca_file, plain_http=given.plain_http)
-        if not given.snapshot.exists():
-            first_list(given.snapshot, trust=trust, source=source)
-    gate = Gate(given.snapshot, trust=given.trust)
+        token = Trust.read(given.trust).feed_token
+        source = Source(given.source, token=token, ca_file=given.ca_file, plain_http=given.plain_http)
+    gate = _opened(given, source)
     for warning in gate.status().warnings:
         _say(f"warning: {warning}.")
     follower = Follower(gate, source=source, name=given.name) if source else None
@@ -153,6 +151,18 @@ def _serve(given: argparse.Namespace) -> int:
             follower.stop()
         gate.close()
     return ALLOWED
+
+
+def _opened(given: argparse.Namespace, source: Source | None) -> Gate:
+    """Open the list; one that is missing or has become useless is fetched where there is a source."""
+    try:
+        return Gate(given.snapshot, trust=given.trust)
+    except SnapshotRefused as refused:
+        if source is None:
+            raise
+        _say(f"{refused} Asking {source.url} for another.")
+        first_list(given.snapshot, trust=Trust.read(given.trust), source=source)
+        return Gate(given.snapshot, trust=given.trust)
 
 
 async def _until_stopped(gate: Gate, given: argparse.Namespace) -> None:

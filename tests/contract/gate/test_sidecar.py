@@ -27,7 +27,7 @@ class Sidecar:
         command = [sys.executable, "-m", "tocsin_gate", "serve", *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "gate" / "src")}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-        self.first = self.process.stderr.readline()
+        self.first = next(line for line in self.process.stderr if " on " in line)
         self.where = self.first.rsplit(" ", 1)[-1].strip().rstrip(".")
 
     def connect(self):
@@ -209,8 +209,13 @@ def test_changes_beside_the_list_are_picked_up(writer, own_sidecar):
     eventually(lambda: own_sidecar.ask("X-Tocsin-Account: bob")[0] == 403)
 
 
-def test_a_sidecar_with_a_source_begins_without_a_file(writer, fake_source):
+@pytest.mark.parametrize("there", ["nothing", "corrupt", "expired"])
+def test_a_sidecar_with_a_source_begins_without_a_useful_file(writer, fake_source, there):
     fake_source.snapshot = writer.bytes_of(ACCOUNTS, **GIVEN)
+    if there == "corrupt":
+        writer.path.write_bytes(b"nonsense")
+    elif there == "expired":
+        writer.write({}, not_after=T0 * 1000)
     trust = writer.trust_file(feed_token="token-1")
     running = Sidecar(
         [writer.path, "--trust", trust, "--listen", "127.0.0.1:0", "--source", fake_source.url, "--name", "eu-1"]

@@ -8,6 +8,7 @@ from packaging.version import Version
 from tests.unit.gate.conftest import NOW, T0, Clock, Writer, combination
 
 from tocsin_gate import Applied, Gate, version_key
+from tocsin_gate.sidecar import Refused, read_head
 
 MOMENTS = st.one_of(st.none(), st.integers(T0 - 5, T0 + 5))
 TIMED = ["reauthenticate", "revoke_sessions", "reset_password", "rotate_key"]
@@ -182,3 +183,33 @@ def test_no_change_breaks_the_gate(change):
         named = {**change, "epoch": change.get("epoch", 1), "seq": change.get("seq", 1), "at": NOW * 1000}
         assert gate.apply(named) in (Applied.MALFORMED, Applied.SIGNATURE_WRONG)
         assert not gate.check("ann").allow
+
+
+TOKENS = [
+    b"GET ",
+    b"/gate/v1/check",
+    b" HTTP/1.1",
+    b"\r\n",
+    b"X-Tocsin-Account: ann",
+    b"Content-Length: 3",
+    b"\n",
+    b" ",
+    b":",
+    b"\0",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), max_size=20).map(b"".join))
+@settings(max_examples=400)
+def test_a_head_is_read_or_refused_whatever_is_sent(data):
+    names = frozenset({"x-tocsin-account"})
+    try:
+        head = read_head(data, names=names)
+    except Refused:
+        return
+    if head is None:
+        assert b"\r\n\r\n" not in data
+    else:
+        assert data[: head.size].endswith(b"\r\n\r\n")
+        assert data[: head.size].count(b"\n") == data[: head.size].count(b"\r\n")
+        assert len(head.headers) == data[: head.size].lower().count(b"\r\nx-tocsin-account:")
