@@ -176,6 +176,14 @@ def test_what_is_missing_is_found_before_anything_is_sent(keycloak, realm):
     assert {remark.standing for remark in realm(access_token_seconds="600").check()} == {Standing.OK, Standing.WARNING}
 
 
+def test_a_name_that_would_lead_elsewhere_is_no_account(keycloak, realm):
+    ada = keycloak.add("ada")
+    names = ("..", ".", "", f"{ada}/logout", f"../users/{ada}", f"{ada}?x=1", f"{ada}#", f"{ada}%2Flogout")
+    assert answers(realm().apply([order(name, SUSPEND) for name in names])) == dict.fromkeys(names, Answer.ABSENT)
+    assert keycloak.users[ada]["enabled"] is True
+    assert keycloak.count("PUT") + keycloak.count("POST", "/users/") == 0
+
+
 def test_undo_takes_the_action_and_the_suspension_back_and_refuses_sessions(keycloak, realm):
     ada = keycloak.add("ada", requiredActions=["VERIFY_EMAIL"])
     connected = realm()

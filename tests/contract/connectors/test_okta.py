@@ -173,6 +173,15 @@ def test_a_password_that_a_directory_keeps_is_neither_believed_changed_nor_asked
     assert answers(quick.apply([order(ada)])) == {ada: Answer.HELD_ALREADY}
 
 
+def test_nobody_is_taken_for_somebody_else_because_a_name_begins_alike(okta, quick):
+    ada = okta.add("ada@x.example")
+    assert answers(quick.apply([order(name) for name in ("ada", "ADA", "me", ".", "..", "", "00u")])) == dict.fromkeys(
+        ("ada", "ADA", "me", ".", "..", "", "00u"), Answer.ABSENT
+    )
+    assert okta.users[ada]["status"] == "ACTIVE"
+    assert answers(quick.apply([order("Ada@x.example")])) == {"Ada@x.example": Answer.TAKEN}
+
+
 def test_undo_unsuspends_and_refuses_what_cannot_be_undone(okta, quick):
     ada = okta.add("ada@x.example")
     list(quick.apply([order(ada, SUSPEND)]))

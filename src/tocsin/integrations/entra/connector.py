@@ -261,7 +261,9 @@ class Entra(OrderByOrder):
             reply = line.judged(reply, pace="read")
         except NoAnswer as lost:
             raise Later(str(lost), seconds=AGAIN_SECONDS) from lost
-        return shown(order, reply, _words(reply))
+        found = shown(order, reply, _words(reply)) or {}
+        names = {str(found.get("id")).lower(), str(found.get("userPrincipalName")).lower()}
+        return found if order.account.lower() in names else None
 
     async def _patch(
         self, line: Line, order: Order, found: Mapping[str, Any], change: Mapping[str, Any], *, is_lifting: bool = False

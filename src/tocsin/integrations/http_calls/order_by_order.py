@@ -270,6 +270,11 @@ def refused_by(order: Order, reply: Reply, words: object) -> Outcome:
     return refused(order, in_its_words(reply, words, without=order.account))
 
 
+def is_nameable(account: str) -> bool:
+    """Say whether an account can stand in an address: an empty name or dots alone would lead to something else."""
+    return bool(account.strip(". "))
+
+
 def shown(order: Order, reply: Reply, words: object) -> dict[str, Any] | None:
     """Return the account that was asked for, None when there is none; NotAllowed when we may not see it."""
     if reply.status == 404:

@@ -21,6 +21,7 @@ from tocsin.integrations.http_calls.order_by_order import (
     absent,
     held_already,
     in_its_words,
+    is_nameable,
     refused,
     refused_by,
     remark,
@@ -238,10 +239,11 @@ class Keycloak(OrderByOrder):
             if not reply.is_success:
                 raise NotAllowed(_("accounts cannot be searched: {reason}").format(reason=in_its_words(reply, "")))
             identity = str(same[0]["id"]) if len(same) == 1 else None
-        if not identity:
+        if not identity or not is_nameable(identity):
             return None
         reply = await line.read(f"/users/{quote(identity, safe='')}")
-        return shown(order, reply, _words(reply))
+        found = shown(order, reply, _words(reply))
+        return found if found and found.get("id") == identity else None
 
     async def _require_password(self, line: Line, order: Order, found: dict[str, Any]) -> Outcome:
         if UPDATE_PASSWORD in _required(found):

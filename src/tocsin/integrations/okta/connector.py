@@ -27,6 +27,7 @@ from tocsin.integrations.http_calls.order_by_order import (
     absent,
     held_already,
     in_its_words,
+    is_nameable,
     refused,
     refused_by,
     remark,
@@ -257,11 +258,15 @@ class Okta(OrderByOrder):
             reply = await line.read(following, pace="log")
 
     async def _account(self, line: Line, order: Order) -> dict[str, Any] | None:
-        if not order.account or order.account == "me":  # an empty name would list everybody, "me" is ourselves
+        if not is_nameable(order.account) or order.account == "me":  # "me" is ourselves
             return None
         reply = await line.read(f"/api/v1/users/{quote(order.account, safe='')}")
         found = shown(order, reply, _words(reply))
-        return None if found is None or found.get("status") == _GONE else found
+        if found is None or found.get("status") == _GONE:
+            return None
+        login = str((found.get("profile") or {}).get("login") or "")
+        # Okta also finds people by the beginning of their log-in: that may be somebody else.
+        return found if order.account == found.get("id") or order.account.lower() == login.lower() else None
 
     async def _write(
         self,

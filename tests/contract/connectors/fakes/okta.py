@@ -158,7 +158,7 @@ class FakeOkta(Fake):
             if noun == "logs":
                 return await act(request)
             named = request.match_info["id"]
-            found = [user for user in self.users.values() if named in {user["id"], user["profile"]["login"]}]
+            found = [user for user in self.users.values() if named.lower() in _names(user)]
             if not found:
                 return error(404, "E0000007", f"Not found: Resource not found: {named} (User)")
             if request.method != "GET" and await request.read():
@@ -226,6 +226,12 @@ class FakeOkta(Fake):
             following = request.url.update_query(after=str(first + limit))
             response.headers.add("Link", f'<{self.url}{following.raw_path_qs}>; rel="next"')
         return response
+
+
+def _names(user: dict) -> set[str]:
+    """Return id, log-in and log-in shortname, as ``getUser`` finds people; log-ins are without case."""
+    login = user["profile"]["login"].lower()
+    return {user["id"].lower(), login, login.partition("@")[0]}
 
 
 def _holds(event: dict, field: str, value: str) -> bool:
