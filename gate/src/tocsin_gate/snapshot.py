@@ -235,7 +235,7 @@ def believed(message: bytes, *, slot: bytes, digest: bytes, trust: Trust, path: 
     if digest in trust.snapshot_sha256:
         return Way.PINNED
     if trust.public_keys and not trust.snapshot_sha256:
-        mend = "Install `cryptography`, or put the list's SHA-256 into the trust file over a channel you trust."
+        mend = "Install `cryptography`, or pin the list: `tocsin gate trust --pin SNAPSHOT --out TRUST`."
         raise SnapshotRefused(Refusal.CANNOT_VERIFY, "its signature cannot be checked here.", where=path, mend=mend)
     mend = f"If it is the right list, put {digest.hex()} under snapshot_sha256 in the trust file."
     raise SnapshotRefused(Refusal.NOT_PINNED, "its SHA-256 is not in the trust file.", where=path, mend=mend)
