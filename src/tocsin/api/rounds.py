@@ -90,7 +90,7 @@ def _story(wired: Any, stop: threading.Event) -> None:
 
 
 class _Pauses:
-    """Polls streams of signals when their time has come, then waits; leaves when the server stops."""
+    """Polls streams of security event tokens when their time has come, then waits; leaves when the server stops."""
 
     def __init__(self, wired: Any, *, stop: threading.Event) -> None:
         self._wired, self._stop = wired, stop
