@@ -208,6 +208,14 @@ def test_the_log_tells_who_changed_their_own_password_page_by_page(okta, quick, 
     assert still == cursor
 
 
+def test_accounts_may_be_called_by_their_login(okta, organisation):
+    ada = okta.add("ada@x.example")
+    connected = organisation(account_attribute="login")
+    assert answers(connected.apply([order("ada@x.example")])) == {"ada@x.example": Answer.TAKEN}
+    okta.changes_password(ada)
+    assert [fact.account for fact in connected.done_since("")[0]] == ["ada@x.example"]
+
+
 def test_a_service_app_signs_in_with_its_key_and_asks_only_for_the_scopes_it_needs(okta):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     okta.app_key = key.public_key()

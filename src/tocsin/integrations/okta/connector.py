@@ -44,6 +44,7 @@ SETTINGS: Mapping[str, str] = {
     "url": gettext_noop("address of the organisation: https://example.okta.com"),
     "client_id": gettext_noop("service app, when it signs in with private_key_jwt instead of an API token"),
     "key_id": gettext_noop("kid of the app's key, as Okta shows it"),
+    "account_attribute": gettext_noop("what the accounts are called: id (default) or login"),
     "share": gettext_noop("share of the limits Okta states that we may use, 0.05 to 1; 0.5 if left out"),
     "log_lag_seconds": gettext_noop("seconds the System Log may take to show what was done; 120 if left out"),
     **HTTP_SETTINGS,
@@ -78,7 +79,13 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         for kind, calls in CALLS_A_MINUTE_DEFAULT.items()
     }
     lag = given.number("log_lag_seconds", default=120) or 0.0
-    return Okta(name, wire=wire_of(given, base=base, paces=paces), authorise=_sign_in(given, base), lag_seconds=lag)
+    return Okta(
+        name,
+        wire=wire_of(given, base=base, paces=paces),
+        authorise=_sign_in(given, base),
+        attribute=given.choice("account_attribute", of=("id", "login"), default="id"),
+        lag_seconds=lag,
+    )
 
 
 def _sign_in(given: Settings, base: str) -> Authorise:
@@ -118,8 +125,9 @@ class Okta(OrderByOrder):
 
     workers = LOG_ACCOUNTS
 
-    def __init__(self, name: str, *, wire: Wire, authorise: Authorise, lag_seconds: float) -> None:
+    def __init__(self, name: str, *, wire: Wire, authorise: Authorise, attribute: str, lag_seconds: float) -> None:
         super().__init__(name, wire=wire, authorise=authorise)
+        self._attribute = attribute
         self._settling = Settling(seconds=lag_seconds)
 
     def abilities(self) -> Abilities:
@@ -232,12 +240,14 @@ class Okta(OrderByOrder):
         )
 
     def _fact(self, event: Mapping[str, Any]) -> DoneFact | None:
-        at, person = from_iso(event.get("published")), (event.get("actor") or {}).get("id")
+        actor = event.get("actor") or {}
+        at, person = from_iso(event.get("published")), actor.get("id")
         targets = {each.get("id") for each in event.get("target") or [] if isinstance(each, dict)}
         if at is None or not person or person not in targets:  # somebody else set it: read back, not believed
             return None
         reference = str(event.get("uuid") or "")
-        return DoneFact(str(person), DoneKind.PASSWORD_CHANGED, at, DoneBy.CONNECTOR, self.name, reference=reference)
+        account = str(actor.get("alternateId") or "") if self._attribute == "login" else str(person)
+        return DoneFact(account, DoneKind.PASSWORD_CHANGED, at, DoneBy.CONNECTOR, self.name, reference=reference)
 
     async def _log(self, line: Line, params: Mapping[str, str], *, has_turn: bool = False) -> list[dict[str, Any]]:
         """Return every event of a bounded query, following the ``next`` links of the same host only."""

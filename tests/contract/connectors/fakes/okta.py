@@ -109,13 +109,8 @@ class FakeOkta(Fake):
 
     def _event(self, kind: str, target: str, *, actor: str = "00uADMIN") -> None:
         def shown(identity: str) -> dict:
-            return {
-                "id": identity,
-                "type": "User",
-                "alternateId": f"{identity}@x.example",
-                "displayName": "A",
-                "detailEntry": None,
-            }
+            login = self.users[identity]["profile"]["login"] if identity in self.users else "admin@x.example"
+            return {"id": identity, "type": "User", "alternateId": login, "displayName": "A", "detailEntry": None}
 
         self.log.append({
             "uuid": str(uuid.uuid4()), "published": iso(), "eventType": kind, "version": "0", "severity": "INFO",
