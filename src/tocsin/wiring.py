@@ -118,7 +118,7 @@ class Wiring:
         inbound.verified(headers, body, secrets=containment.secrets_of(name), now=clock.now())
 
     def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
-        """Answer gates, signals and webhooks over HTTP and carry out what waits, until told to stop."""
+        """Answer gates, Shared Signals and webhooks over HTTP and carry out what waits, until told to stop."""
         serving = import_module("tocsin.api.serving")
         serving.serve(serving.Serving(host=host, port=port, listening=listening, wired=self))
 

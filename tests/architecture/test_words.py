@@ -14,6 +14,7 @@ EXEMPT = [
     r"user agents?", r"actor user( uid| name)?", r"detection finding", r"incident finding", r"ssh agent",
     r"(regard to|upper|lower|sentence|in any|in|either|each|this|that|which|worst|best|edge|category) cases?",
     r"case (sensitive|insensitive|folding|when)", r"finding (entries|any|it|out|the)", r"termination signal",
+    r"shared signals",  # the OpenID framework
     r"findings",  # the folder an investigation writes; one match of a rule is a detection
 ]  # fmt: skip
 # Where a word means something else than the noun it is banned for.

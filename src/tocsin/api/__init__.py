@@ -1,1 +1,1 @@
-"""HTTP for machines: the gate's feed, signals and facts of done coming in."""
+"""HTTP for machines: the gate's feed, Shared Signals and facts of done coming in."""

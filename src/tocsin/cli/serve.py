@@ -1,4 +1,4 @@
-"""`tocsin serve`: the process that answers gates, signals and webhooks, and carries out what waits."""
+"""`tocsin serve`: the process that answers gates, Shared Signals and webhooks, and carries out what waits."""
 
 import ipaddress
 
@@ -31,7 +31,7 @@ class Listen(click.ParamType[tuple[str, int]]):
 @click.option("--listen", type=Listen(), default=LISTEN, show_default=True, help="Where to answer.")
 @click.pass_obj
 def command(wired: Wired, listen: tuple[str, int]) -> None:
-    """Answer gates, signals and webhooks over HTTP, and carry out what waits, until SIGTERM.
+    """Answer gates, Shared Signals and webhooks over HTTP, and carry out what waits, until SIGTERM.
 
     The private database runs as long as this does. Only this machine can reach the default address; put a web server
     with TLS in front for others.

@@ -58,7 +58,7 @@ class Wired(Protocol):
         """Return the JWK set in a file; StreamNotUnderstood when it holds none."""
 
     def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
-        """Answer gates, signals and webhooks over HTTP and carry out what waits, until told to stop."""
+        """Answer gates, Shared Signals and webhooks over HTTP and carry out what waits, until told to stop."""
 
     def rows(self) -> AbstractContextManager[None]:
         """Return a block in which the database answers: started, migrated, and left afterwards."""
