@@ -38,7 +38,7 @@ COPY (
         CASE WHEN i % 2 = 0 THEN 'profile;credentials' ELSE 'profile' END AS data,
         CASE i % 4 WHEN 0 THEN 'android' WHEN 1 THEN 'ios' WHEN 2 THEN 'windows' END AS platform,
         '8.' || (i % 14)::VARCHAR || '.2' AS client_version, 'seen' AS reasons, 'd1' AS detections
-    FROM range({accounts}) t(i) ORDER BY account
+    FROM range({accounts}) t(i)
 ) TO '{file}' (FORMAT parquet, COMPRESSION zstd)
 """
 
@@ -61,7 +61,9 @@ def main() -> int:
     used = resource.getrusage(resource.RUSAGE_SELF)
     peak = used.ru_maxrss * 1024
     processor = used.ru_utime + used.ru_stime
-    print(f"{ACCOUNTS:,} accounts: {seconds:.1f} s ({processor:.0f} s of processor), peak {peak / 1e9:.2f} GB, file {size / 1e6:.0f} MB, {counts}")
+    print(
+        f"{ACCOUNTS:,} accounts: {seconds:.1f} s ({processor:.0f} s of processor), peak {peak / 1e9:.2f} GB, file {size / 1e6:.0f} MB, {counts}"
+    )
     print(f"outside the scope: {drawn.outside_scope}, missing of it: {drawn.missing_of_scope}")
     whole = sum(counts.values()) == ACCOUNTS and not drawn.outside_scope and not drawn.missing_of_scope
     return 0 if whole else 1

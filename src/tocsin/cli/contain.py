@@ -320,8 +320,10 @@ def policies(name: str | None) -> None:
 
 
 def _names(accounts: tuple[str, ...], file: Path | None) -> tuple[str, ...]:
-    listed = file.read_text(encoding="utf-8").splitlines() if file else []
-    return tuple(dict.fromkeys([*accounts, *(line for line in listed if line)]))
+    listed = [line for line in file.read_text(encoding="utf-8").splitlines() if line] if file else []
+    if file and not listed:
+        raise click.UsageError(_("{file} names no account.").format(file=file))
+    return tuple(dict.fromkeys([*accounts, *listed]))
 
 
 def _publish(number: int) -> None:

@@ -164,6 +164,7 @@ def _counted(run: Mapping[str, Any]) -> list[tuple[str, object]]:
         rows += [
             (_("held by earlier plans"), format_number(run["held"])),
             (_("released, no longer in the scope"), format_number(run["released"])),
+            (_("contained again, though let out before"), format_number(run["again"])),
         ]
     for name in run["not_at_once"]:
         rows.append(

@@ -3,19 +3,23 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
 
 from tocsin.approvals import commands as approvals
 from tocsin.approvals.values import Approval
-from tocsin.containment import manifest, plans
+from tocsin.containment import follow_up, manifest, plans
 from tocsin.containment.errors import MoveNotAllowed, NotApproved, NotYourOwn
 from tocsin.containment.states import PLAN_MOVES, PlanState
 from tocsin.containment.values import Plan
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.kernel.language import format_number, gettext as _
+from tocsin.kernel.loading import lazily
 from tocsin.scopes import queries as scopes
 from tocsin.staff import permissions, queries as staff
 from tocsin.staff.permissions import Act
+
+models = lazily("tocsin.containment.models")
 
 
 def approve_plan(number: int, *, typed_count: int | None, by: Author) -> Plan:
@@ -49,9 +53,14 @@ def approve_plan(number: int, *, typed_count: int | None, by: Author) -> Plan:
 
 
 def is_large(stored: Any) -> bool:
-    """Say whether a plan has more accounts than one person may contain."""
+    """Say whether a plan needs people who sign: it troubles everybody, or more accounts than one person may contain.
+
+    The incident's other plans in force count too: many small plans are one large one.
+    """
+    others = models.ContainmentPlan.objects.filter(incident_id=stored.incident_id, state__in=follow_up.HOLDING)
+    contained = others.exclude(id=stored.id).aggregate(n=Sum("accounts"))["n"] or 0
     above: int = stored.policy["approval"]["above"]
-    return bool(stored.accounts > above or stored.policy["everyone"])
+    return bool(stored.accounts + contained > above or stored.policy["everyone"])
 
 
 def people_needed(stored: Any) -> int:
@@ -104,6 +113,7 @@ def check_unchanged(stored: Any) -> None:
             _("Plan {number} is not what was shown: its approvals have lapsed.").format(number=stored.number),
             mend=_("Draw it again and have it approved again."),
         )
+    _check_reliance(stored)
     latest = [
         each for each in scopes.revisions(stored.incident.number) if each.digest is not None
     ][-1]  # fmt: skip
@@ -112,6 +122,18 @@ def check_unchanged(stored: Any) -> None:
             _(
                 "Revision {revision} of the scope was frozen since plan {number} was drawn: its approvals have lapsed."
             ).format(revision=latest.number, number=stored.number),
+            mend=_("Draw it again: tocsin contain plan {incident}.").format(incident=stored.incident.number),
+        )
+
+
+def _check_reliance(stored: Any) -> None:
+    """Raise NotApproved when the plans a follow-up relies on hold other accounts than when it was drawn."""
+    earlier = [each for each in follow_up.earlier_rows(stored.incident.number) if each.id != stored.id]
+    if follow_up.stands_on(earlier) != stored.dry_run["stands_on"]:
+        raise NotApproved(
+            _("Plans that plan {number} relies on have started, ended or let accounts out since it was drawn.").format(
+                number=stored.number
+            ),
             mend=_("Draw it again: tocsin contain plan {incident}.").format(incident=stored.incident.number),
         )
 

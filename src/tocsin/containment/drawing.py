@@ -192,6 +192,13 @@ def _systems_of(
     found: dict[str, list[str]] = {}
     for measure in measures:
         taking = [name for name in sorted(connectors) if measure.kind in connectors[name].abilities().takes]
+        if measure.kind.value in found and set(taking) & (set(only) or set(taking)):
+            raise PolicyNotUnderstood(
+                _("The system {name} takes {measure} once an account, and a rule asks for two.").format(
+                    name=taking[0], measure=measure.kind.value
+                ),
+                where=policy.where, mend=_("Write one rule a platform, or leave the measure to the gate: systems."),
+            )  # fmt: skip
         names = [name for name in (GATE, *taking) if not only or name in only]
         if not names:
             raise PolicyNotUnderstood(
@@ -269,7 +276,8 @@ def _written(
     }  # fmt: skip
     return Drawn(
         sha256=pinned.sha256, combinations=tuple(table.combinations), cells=tuple(Cell(**cell) for cell in cells),
-        list_sizes=sizes, exempt_names=names, not_at_once=not_at_once, outside_scope=outside, missing_of_scope=missing, principals=principals,
+        list_sizes=sizes, exempt_names=names, not_at_once=not_at_once, outside_scope=outside, missing_of_scope=missing,
+        principals=principals,
     )  # fmt: skip
 
 

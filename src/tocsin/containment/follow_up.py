@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from tocsin.containment import drawing
 from tocsin.containment.matching import Earlier, ScopeRows
 from tocsin.containment.states import PlanState, StepState
-from tocsin.containment.values import LiftReason
 from tocsin.events.queries import EventStore, quoted
 from tocsin.kernel.loading import lazily
 from tocsin.scopes import queries as scopes
@@ -15,6 +15,7 @@ from tocsin.scopes.values import Revision
 
 models = lazily("tocsin.containment.models")
 
+SETTLED = (StepState.CLOSED, StepState.UNDONE, StepState.EXEMPT)
 HOLDING = (PlanState.RUNNING, PlanState.PAUSED, PlanState.CLOSED)
 NAMES_AT_ONCE = 50_000
 
@@ -30,14 +31,50 @@ def scope_rows(revision: Revision) -> ScopeRows:
     return ScopeRows(scopes.accounts_file(revision), scopes.principals(revision))
 
 
-def held(earlier: Sequence[Any]) -> list[Earlier]:
-    """Return what each earlier plan holds; whoever left the scope is held no longer, and can be contained again."""
-    found = []
-    for each in earlier:
-        left = models.ContainmentProgress.objects.filter(plan=each, reason=LiftReason.LEFT_SCOPE)
-        names = tuple(left.values_list("account", flat=True))
-        found.append(Earlier(drawing.measures_file(each), tuple(each.combinations), names))
-    return found
+def held(earlier: Sequence[Any], *, since_at: datetime | None) -> list[Earlier]:
+    """Return what each earlier plan holds still: not whom it let out, nor whom it wrote off when it was closed.
+
+    A plan that believes tokens of before ``since_at`` does not hold what is asked of them now.
+    """
+    holding = [each for each in earlier if since_at is None or each.since_at >= since_at]
+    return [
+        Earlier(drawing.measures_file(each), tuple(each.combinations), left=_lifted(each), only=_safe(each))
+        for each in holding
+    ]
+
+
+def stands_on(earlier: Sequence[Any]) -> list[list[int]]:
+    """Return what a follow-up relies on: of each earlier plan its number, whom it let out, whom it wrote off."""
+    return [[each.number, len(_lifted(each)), _written_off(each)] for each in earlier]
+
+
+def contained_again(earlier: Sequence[Any], *, measures_sha256: str) -> int:
+    """Return how many accounts a new plan contains that earlier plans let out: a person decided otherwise once."""
+    names = sorted({name for each in earlier for name in _lifted(each)})
+    with EventStore([], scratch=scopes.evidence_folder()) as store:
+        store.load("lifted", {"account": "VARCHAR"}, [(name,) for name in names])
+        file = quoted(str(scopes.evidence_path(measures_sha256).resolve()))
+        return store.count(f"SELECT 1 FROM read_parquet({file}) SEMI JOIN lifted USING (account) WHERE wave >= 1")
+
+
+def _lifted(stored: Any) -> tuple[str, ...]:
+    found = models.ContainmentProgress.objects.filter(plan=stored, state__in=[StepState.UNDONE, StepState.EXEMPT])
+    return tuple(found.order_by("account").values_list("account", flat=True))
+
+
+def _safe(stored: Any) -> tuple[str, ...] | None:
+    """Return whom a plan that was closed with somebody written off made safe; None: it holds everybody else too."""
+    if not _written_off(stored):
+        return None
+    found = models.ContainmentProgress.objects.filter(plan=stored, state=StepState.CLOSED)
+    return tuple(found.order_by("account").values_list("account", flat=True))
+
+
+def _written_off(stored: Any) -> int:
+    if stored.state != PlanState.CLOSED:
+        return 0
+    settled = models.ContainmentProgress.objects.filter(plan=stored, state__in=SETTLED).count()
+    return max(0, int(stored.accounts) - int(settled))
 
 
 def released(earlier: Sequence[Any], *, scope: ScopeRows) -> int:
@@ -70,9 +107,7 @@ def _find_released(store: EventStore, earlier: Any, *, scope: ScopeRows) -> str:
     """Make the table of whom one plan holds although the scope does not, without those it let out; return its name."""
     file = quoted(str(drawing.measures_file(earlier).resolve()))
     scope.load(store)
-    lifted = models.ContainmentProgress.objects.filter(plan=earlier, state__in=[StepState.UNDONE, StepState.EXEMPT])
-    names = lifted.values_list("account", flat=True)
-    store.load(f"lifted_{earlier.number}", {"account": "VARCHAR"}, [(name,) for name in names])
+    store.load(f"lifted_{earlier.number}", {"account": "VARCHAR"}, [(name,) for name in _lifted(earlier)])
     store.temporary(
         f"released_{earlier.number}",
         f"SELECT account FROM read_parquet({file}) AS held ANTI JOIN ({scope.sql}) AS scope USING (account) "

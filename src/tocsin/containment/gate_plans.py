@@ -19,7 +19,7 @@ from tocsin.kernel.loading import lazily
 models = lazily("tocsin.containment.models")
 
 IN_FORCE = (PlanState.RUNNING, PlanState.PAUSED)
-# What outlives a closed plan: suspensions, and rules for everybody.
+# What outlives a closed plan: suspensions, what is asked of tokens and clients of before, and rules for everybody.
 COUNTED = (*IN_FORCE, PlanState.CLOSED)
 LIFTED = (StepState.UNDONE, StepState.EXEMPT)
 LIFTED_WORD = "lifted"
@@ -79,7 +79,8 @@ def _source(row: Any) -> Source:
 def _asks(combination: Mapping[str, Any], *, since_ms: int, ended: bool) -> Demands:
     systems = combination.get("systems", {})
     measures = [_measure(each) for each in combination["measures"] if GATE in systems.get(each["kind"], ())]
-    kept = [each for each in measures if not ended or each.kind is MeasureKind.SUSPEND]
+    # A token of before the containment time stays stolen when everybody is safe: only what a person does once ends.
+    kept = [each for each in measures if not ended or each.kind not in DONE_BY_CHANGE]
     return demands_of(kept, since_ms=since_ms)
 
 

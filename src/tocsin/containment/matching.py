@@ -54,11 +54,12 @@ class ScopeRows:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier plan of the incident: its column file, its combinations, and whom it let out for leaving the scope."""
+    """An earlier plan of the incident: its column file, its combinations, whom it let out, and whom alone it holds."""
 
     file: Path
     combinations: tuple[Mapping[str, Any], ...]
     left: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None  # None: everybody it measured and did not let out
 
 
 def load_lists(store: EventStore, *, policy: Policy, files: Mapping[str, Path]) -> dict[str, int]:
@@ -92,12 +93,19 @@ def load_held(store: EventStore, *, earlier: Sequence[Earlier], bits: dict[Measu
     arms = ["SELECT NULL::VARCHAR AS account, 0::BIGINT AS mask WHERE false"]
     for n, each in enumerate(earlier):
         masks = [sum(1 << bits.setdefault(m, len(bits)) for m in measures_in(c)) for c in each.combinations]
-        store.load(f"left_{n}", {"account": "VARCHAR"}, [(name,) for name in each.left])
         arms.append(
             f"SELECT account, ({masks}::BIGINT[])[combination + 1] AS mask "
-            f"FROM read_parquet({quoted(str(each.file.resolve()))}) ANTI JOIN left_{n} USING (account) WHERE wave >= 1"
+            f"FROM read_parquet({quoted(str(each.file.resolve()))}) {_kept(store, each, n=n)} WHERE wave >= 1"
         )
     store.temporary("held", f"SELECT account, bit_or(mask) AS mask FROM ({' UNION ALL '.join(arms)}) GROUP BY account")
+
+
+def _kept(store: EventStore, each: Earlier, *, n: int) -> str:
+    store.load(f"left_{n}", {"account": "VARCHAR"}, [(name,) for name in each.left])
+    if each.only is None:
+        return f"ANTI JOIN left_{n} USING (account)"
+    store.load(f"only_{n}", {"account": "VARCHAR"}, [(name,) for name in each.only])
+    return f"ANTI JOIN left_{n} USING (account) SEMI JOIN only_{n} USING (account)"
 
 
 def platforms_kept(store: EventStore, *, scope: ScopeRows) -> list[str]:

@@ -1,14 +1,14 @@
 """Drawing a plan: from the latest frozen revision and a policy to the row a person approves."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
 from tocsin.containment import drawing, dry_run, follow_up, manifest, plans
 from tocsin.containment.drawing import MEASURED, Drawn
-from tocsin.containment.errors import NothingToContain, ScopeMovedOn, ScopeNotFrozen
+from tocsin.containment.errors import MoveNotAllowed, NothingToContain, ScopeMovedOn, ScopeNotFrozen
 from tocsin.containment.policy import Policy, policy_json
 from tocsin.containment.ports import Connector
 from tocsin.containment.states import PlanState, WaveState
@@ -31,6 +31,7 @@ models = lazily("tocsin.containment.models")
 
 _NUMBER_LOCK = 0x706C616E  # "plan"; plans are numbered without holes, so one is put in at a time
 SAMPLE_MAX = 100
+CLOCKS_APART_MAX = timedelta(minutes=1)
 
 
 def draw_plan(
@@ -48,12 +49,17 @@ def draw_plan(
     longer in the scope.
     """
     permissions.check(Act.DRAW_PLAN, by=by)
+    if since_at is not None and since_at > clock.now() + CLOCKS_APART_MAX:
+        raise MoveNotAllowed(
+            _("The containment time cannot lie in the future: until then nobody could do what is asked."),
+            mend=_("Leave --since out, and it is the moment the plan starts."),
+        )
     revision = _latest_frozen(incident)
     earlier = follow_up.earlier_rows(incident)
     scope = follow_up.scope_rows(revision)
     drawn = drawing.draw(
         scope, policy=policy, connectors=systems, incident_id=str(incidents.id_of(incident)),
-        earlier=follow_up.held(earlier),
+        earlier=follow_up.held(earlier, since_at=since_at),
     )  # fmt: skip
     released = follow_up.released(earlier, scope=scope)
     if not drawn.count(MEASURED) and not released and not policy.everyone:
@@ -68,6 +74,8 @@ def draw_plan(
         drawn, policy=policy, connectors=systems, sample=_sample(drawn), released=released,
         scope_accounts=revision.accounts, since_at=moment, follows=earlier[-1].number if earlier else None,
     )  # fmt: skip
+    shown["again"] = follow_up.contained_again(earlier, measures_sha256=drawn.sha256)
+    shown["stands_on"] = follow_up.stands_on(earlier)
     shown["since"] = since_at.isoformat() if since_at else manifest.AT_START
     return _put_in(incident, revision=revision, policy=policy, drawn=drawn, shown=shown, since_at=moment,
                    earlier=earlier, by=by)  # fmt: skip

@@ -21,8 +21,6 @@ from tocsin.staff.permissions import Act
 
 models = lazily("tocsin.containment.models")
 
-SETTLED = (StepState.CLOSED, StepState.UNDONE, StepState.EXEMPT)
-
 
 def start_plan(number: int, *, emergency_reason: str = "", by: Author) -> Plan:
     """Start an approved plan: its first wave begins, and what follows an earlier plan releases who left the scope.
@@ -33,9 +31,13 @@ def start_plan(number: int, *, emergency_reason: str = "", by: Author) -> Plan:
     with transaction.atomic():
         stored = plans.row(number, locked=True)
         check_may_run(stored, by=by)
-        if stored.state in (PlanState.DRAWN, PlanState.APPROVED):
-            approving.check_unchanged(stored)
-            approving.check_enough(stored)
+        if stored.started_at is not None:
+            raise MoveNotAllowed(
+                _("Plan {number} has been started before.").format(number=number),
+                mend=_("`tocsin contain resume {number}` lets a paused plan go on.").format(number=number),
+            )
+        approving.check_unchanged(stored)
+        approving.check_enough(stored)
         approving.move(stored, to=PlanState.RUNNING)
         now = clock.now()
         stored.started_at = stored.watched_since_at = now
@@ -64,6 +66,8 @@ def begin_next_wave(number: int, *, reason: str = "", by: Author) -> Plan:
     with transaction.atomic():
         stored = plans.row(number, locked=True)
         check_may_run(stored, by=by)
+        if by.assurance == Assurance.MACHINE and not _is_due(stored):
+            return plans.plan(number)  # another worker was there first
         if stored.state != PlanState.RUNNING or next_wave(stored) is None:
             raise MoveNotAllowed(
                 _("Plan {number} has no wave that could begin now.").format(number=number),
@@ -85,6 +89,11 @@ def waves_due() -> tuple[int, ...]:
     found = models.ContainmentPlan.objects.filter(state=PlanState.RUNNING).prefetch_related("waves").order_by("number")
     now = clock.now()
     return tuple(each.number for each in found if next_wave(each) is not None and now >= may_begin_at(each))
+
+
+def _is_due(stored: Any) -> bool:
+    running = stored.state == PlanState.RUNNING and next_wave(stored) is not None
+    return running and clock.now() >= may_begin_at(stored)
 
 
 def record_minutes(number: int, *, source: str, minutes: Sequence[MinuteSeen], by: Author) -> Plan:
@@ -139,6 +148,8 @@ def close_plan(number: int, *, reason: str = "", by: Author) -> Plan:
         stored = plans.row(number, locked=True)
         check_may_run(stored, by=by)
         left = open_accounts(stored)
+        if by.assurance == Assurance.MACHINE and (left or stored.state != PlanState.RUNNING):
+            return plans.plan(number)  # another worker, or a person, was there first
         if left and not reason:
             raise MoveNotAllowed(
                 _("Plan {number} still has {n} accounts that are not safe.").format(
@@ -165,7 +176,7 @@ def plans_finished() -> tuple[int, ...]:
 
 def open_accounts(stored: Any) -> int:
     """Return how many accounts of a plan are neither safe nor let out."""
-    settled = models.ContainmentProgress.objects.filter(plan_id=stored.id, state__in=SETTLED).count()
+    settled = models.ContainmentProgress.objects.filter(plan_id=stored.id, state__in=follow_up.SETTLED).count()
     return max(0, int(stored.accounts) - int(settled))
 
 

@@ -59,7 +59,9 @@ class Company:
         self.folder, self.by, self.count = folder, by, 0
         self.incident = incidents.declare_incident("x", severity=Severity.HIGH, leads=(), facts=(), by=by).number
 
-    def freeze(self, accounts: Sequence[dict[str, str]] | Sequence[str], *, frozen: bool = True, principals: Sequence[str] = ()) -> Any:
+    def freeze(
+        self, accounts: Sequence[dict[str, str]] | Sequence[str], *, frozen: bool = True, principals: Sequence[str] = ()
+    ) -> Any:
         """Open a revision with these accounts (names, or columns) and freeze it."""
         self.count += 1
         folder = self.folder / f"out-{self.count}"

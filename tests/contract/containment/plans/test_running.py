@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tocsin.containment import commands, queries
-from tocsin.containment.errors import MoveNotAllowed, NotInPlan
+from tocsin.containment import commands, policy_file, queries
+from tocsin.containment.errors import MoveNotAllowed, NotApproved, NotInPlan
 from tocsin.containment.states import PlanState, StepState, WaveState
 from tocsin.containment.values import MinuteSeen
 from tocsin.journal.values import MACHINE, Assurance, Author
@@ -30,13 +30,14 @@ def states(number):
     return [wave.state.value for wave in queries.plan(number).waves]
 
 
-def test_a_plan_starts_with_its_canary_and_goes_on_when_the_wait_is_over(running):
+def test_a_plan_starts_with_its_canary_and_goes_on_when_the_wait_is_over(running, ann):
     assert states(running.number) == ["begun", "waiting", "waiting", "waiting"]
     assert running.since_at == NOON
     with clock.fixed(NOON + timedelta(minutes=14)):
         assert queries.waves_due() == ()
+        commands.begin_next_wave(running.number, by=MACHINE)
         with pytest.raises(MoveNotAllowed, match="watched until"):
-            commands.begin_next_wave(running.number, by=MACHINE)
+            commands.begin_next_wave(running.number, by=ann)
     with clock.fixed(NOON + timedelta(minutes=15)):
         assert queries.waves_due() == (running.number,)
         commands.begin_next_wave(running.number, by=MACHINE)
@@ -154,6 +155,78 @@ def test_a_follow_up_holds_only_who_is_new_and_releases_who_left(company, starte
     company.freeze(["stays", "comes", "leaves"])
     third = company.draw()
     assert {a for a, row in rows_of(third).items() if row["kept"] == "measured"} == {"leaves"}
+
+
+def test_who_was_written_off_or_let_out_is_contained_again(company, started, rows_of):
+    company.freeze(["given up", "undone", "safe"])
+    first = started("policy: p\nrules:\n  - {measures: [reauthenticate]}\nstop: {collateral_share: 0}\n")
+    models.ContainmentProgress.objects.create(
+        plan_id=first.id, account="safe", combination=0, wave=1, state=StepState.CLOSED, state_at=clock.now()
+    )
+    commands.undo_plan(first.number, accounts=["undone"], reason="a mistake", by=NIGHT)
+    commands.close_plan(first.number, reason="give up", by=NIGHT)
+    company.freeze(["given up", "undone", "safe", "new"])
+    plan = company.draw("policy: p\nrules:\n  - {measures: [reauthenticate]}\n")
+    assert {a: row["kept"] for a, row in rows_of(plan).items()} == {
+        "given up": "measured",
+        "undone": "measured",
+        "new": "measured",
+        "safe": "held",
+    }
+    assert plan.dry_run["again"] == 1
+
+
+def test_a_plan_lapses_when_one_it_relies_on_is_undone(company, started, ann, ben, drawer):
+    company.freeze(["u1", "u2"])
+    first = started()
+    company.freeze(["u1", "u2", "u3"])
+    second = company.draw()
+    for each in (ann, ben):
+        commands.approve_plan(second.number, typed_count=1, by=each)
+    commands.undo_plan(first.number, accounts=["u1"], reason="x", by=NIGHT)
+    with pytest.raises(NotApproved, match="relies on"):
+        commands.start_plan(second.number, by=drawer)
+
+
+def test_a_paused_plan_is_resumed_and_never_started_again(running, ann):
+    commands.pause_plan(running.number, reason="x", by=NIGHT)
+    with pytest.raises(MoveNotAllowed, match="started before"):
+        commands.start_plan(running.number, emergency_reason="quick", by=ann)
+    assert queries.plan(running.number).since_at == NOON
+
+
+def test_many_small_plans_are_one_large_one(company, started, ann, ben):
+    names = [f"u{n}" for n in range(120)]
+    company.freeze(names)
+    listed = ", ".join(names[:60])
+    half = (
+        f"policy: p\nlists: {{l: {{accounts: [{listed}]}}}}\nrules:\n  - {{when: {{list: l}}, measures: [suspend]}}\n"
+    )
+    started(half + "  - {measures: none, reason: later}\n")
+    second = company.draw("policy: p\nrules:\n  - {measures: [suspend]}\n")
+    assert (second.accounts, queries.approvals_missing(second.number)) == (60, (2, 2))
+    with pytest.raises(SignatureNeeded):
+        commands.approve_plan(second.number, typed_count=60, by=NIGHT)
+
+
+def test_a_containment_time_in_the_future_is_refused_and_a_later_one_holds_again(company, started, rows_of):
+    company.freeze(["u1"])
+    started()
+    later = clock.now() + timedelta(hours=1)
+    policy = policy_file.policy_of("policy: p\nrules:\n  - {measures: [reauthenticate]}\n", file=company.folder / "p")
+    with pytest.raises(MoveNotAllowed, match="future"):
+        commands.draw_plan(company.incident, policy=policy, systems={}, by=company.by, since_at=later)
+    with clock.fixed(later + timedelta(minutes=5)):
+        plan = commands.draw_plan(company.incident, policy=policy, systems={}, by=company.by, since_at=later)
+    assert rows_of(plan)["u1"]["kept"] == "measured"
+
+
+def test_two_workers_do_not_trip_over_each_other(running):
+    with clock.fixed(NOON + timedelta(minutes=15)):
+        for _ in range(2):
+            commands.begin_next_wave(running.number, by=MACHINE)
+    assert states(running.number) == ["begun", "begun", "waiting", "waiting"]
+    assert commands.close_plan(running.number, by=MACHINE).state is PlanState.RUNNING
 
 
 def test_a_follow_up_adds_what_is_missing_to_who_needs_more_now(company, started, rows_of):
