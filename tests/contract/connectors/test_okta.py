@@ -33,7 +33,10 @@ def organisation(okta):
 @pytest.fixture
 def quick(okta, organisation):
     """Return a connector that has read the (high) limit from an answer already."""
-    connected = organisation()
+    return informed(organisation(), okta)
+
+
+def informed(connected, okta):
     for pace in connected._wire.paces.values():
         pace.learn(status=200, headers=okta.headers())
     return connected
@@ -101,7 +104,7 @@ def test_a_lost_answer_is_unknown_and_read_back(okta, quick, organisation, after
     okta.lose(after_doing_it=after_doing_it, match=call)
     assert answers(quick.apply([order(ada, kind)])) == {ada: Answer.UNKNOWN}
     assert okta.count(call) == 1
-    started_again = organisation()  # another process knows only what Okta shows
+    started_again = informed(organisation(), okta)  # another process knows only what Okta shows
     expected = Holding.IN_FORCE if after_doing_it else Holding.NOT_IN_FORCE
     assert holdings(started_again.verify([order(ada, kind)])) == {ada: expected}
     expected = Answer.HELD_ALREADY if after_doing_it else Answer.TAKEN
