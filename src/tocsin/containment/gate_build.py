@@ -49,8 +49,9 @@ def second_number_sql(account: str) -> str:
 @contextmanager
 def workplace(near: Path) -> Iterator[Path]:
     """Make a folder for passing files (0700) beside where the list will be, and clear it away afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=".building-", dir=near))
+    folder: Path | None = None
     try:
+        folder = Path(tempfile.mkdtemp(prefix=".building-", dir=near))
         yield folder
     except OSError as error:
         raise ListNotWritten(
@@ -59,7 +60,8 @@ def workplace(near: Path) -> Iterator[Path]:
             mend=_("Make room or check the permissions; the list before is untouched."),
         ) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sort(store: events.EventStore, sql: str, *, book: Rulebook, work: Path) -> Sorted:

@@ -267,6 +267,12 @@ def test_when_it_cannot_be_written_the_list_before_stays(tmp_path: Path, monkeyp
     assert sorted(each.name for each in tmp_path.iterdir()) == ["list.tcs", "rows.csv"]
 
 
+def test_a_folder_that_is_not_there_is_said_in_words(tmp_path: Path):
+    path = write(tmp_path, ("a", "suspend", ""))
+    with pytest.raises(ListNotWritten, match="No such file"):
+        commands.build_list(path, out=tmp_path / "nowhere" / "list.tcs")
+
+
 def test_number_of_is_what_the_store_computes(tmp_path: Path):
     with EventStore([], scratch=tmp_path) as store:
         sql = f"SELECT {gate_build.number_sql('account')} AS h FROM (VALUES ('a'), ('é'), ('')) t(account)"
