@@ -9,6 +9,7 @@ SENTENCES = (
     gettext_noop("Commands"),
     gettext_noop("Positional arguments"),
     gettext_noop("default: {default}"),
+    gettext_noop("required"),
     gettext_noop("Show this message and exit."),
     gettext_noop("Show the version and exit."),
     gettext_noop("Error: {message}"),

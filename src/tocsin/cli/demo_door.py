@@ -1,18 +1,19 @@
 """The second half of the demo: the door closed for exactly the affected accounts, and who still passes."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import orjson
 
 from tocsin import story
-from tocsin.cli import listing
+from tocsin.cli import contain_shown, listing
 from tocsin.cli.wired import Wired
+from tocsin.containment.values import Plan
 from tocsin.kernel import home
 from tocsin.kernel.language import format_number, gettext as _, ngettext
-from tocsin.rehearsals import commands as rehearsals, door
-from tocsin.rehearsals.door import DoorClosed
-from tocsin.rehearsals.values import ScenarioName, Simulated
+from tocsin.rehearsals import commands as rehearsals
+from tocsin.rehearsals.values import LEAD, DoorClosed, ScenarioName, Simulated
 from tocsin.reports.values import Investigation
 
 
@@ -23,9 +24,9 @@ def close_door(wired: Wired, *, scenario: ScenarioName, investigation: Investiga
     with home.elsewhere(folder):
         try:
             with wired.rows():
-                people = door.enrol_people(home.data_home())
-                incident, _revision = story.declare(investigation, by=people[door.LEAD])
-                closed = door.close_door(
+                people = rehearsals.enrol_people(home.data_home())
+                incident, _revision = story.declare(investigation, by=people[LEAD])
+                closed = rehearsals.close_door(
                     incident.number, scenario=scenario, policy=made.policy, people=people, accounts=made.accounts,
                     attack_ts=_attack_ts(made.truth),
                 )  # fmt: skip
@@ -38,28 +39,48 @@ def _attack_ts(truth: Path) -> int:
     return max(int(each["last_ts"]) for each in orjson.loads(truth.read_bytes())["attacks"])
 
 
+def _identities(n: int) -> list[str]:
+    if not n:
+        return []
+    text = ngettext(
+        "{n} of them is an identity of the company's own that the intruder used.",
+        "{n} of them are identities of the company's own that the intruder used.",
+        n,
+    )
+    return [text.format(n=n)]
+
+
+def _by_measure(plan: Plan) -> Counter[str]:
+    """Return how many accounts each measure is asked of, whatever client they were last seen on."""
+    counts: Counter[str] = Counter()
+    for line in plan.dry_run["measures"]:
+        counts[line["measure"]] += line["accounts"]
+    return counts
+
+
 def _print(closed: DoorClosed) -> None:
     plan = closed.plan
     listing.lines("", _("The door is closed"), style="bold")
     listing.lines(
         ngettext(
-            "{n} account contained, approved by {people} on exactly this plan.",
-            "{n} accounts contained, approved by {people} on exactly this plan.",
+            "{n} account contained; {people} signed exactly this plan.",
+            "{n} accounts contained; {people} signed exactly this plan.",
             plan.accounts,
         ).format(n=format_number(plan.accounts), people=_(" and ").join(closed.approved_by)),
+        *_identities(plan.dry_run["principals"]["measured"]),
         _("Outside the scope: {outside}. In the scope and left out: {missing}.").format(
             outside=plan.dry_run["difference"]["outside_scope"], missing=plan.dry_run["difference"]["missing_of_scope"]
         ),
     )
-    table = listing.table(_("measure"), _("platform"), _("accounts"))
-    for line in plan.dry_run["measures"]:
-        listing.add(table, line["measure"], line["platform"], format_number(line["accounts"]))
+    table = listing.table(_("measure"), _("accounts"))
+    for measure, accounts in _by_measure(plan).items():
+        listing.add(table, contain_shown.measure_words(measure), format_number(accounts))
     listing.console().print(table)
     listing.lines("", _("At the gate"), style="bold")
     knocks = listing.table(_("who"), _("answer"), _("asked for"))
     for each in closed.knocks:
         passes = each.decision.allow
-        asked = "; ".join(each.decision.measures)
+        asked = ", ".join(contain_shown.word(measure) for measure in each.decision.measures)
         listing.add(
             knocks, _(each.who), _("passes") if passes else _("refused"), asked, style="green" if passes else "red"
         )

@@ -1,8 +1,10 @@
 """Tables on the terminal in which no value can steer it: everything is plain text, control characters written out."""
 
+import re
 import sys
 from collections.abc import Sequence
 
+import rich._wrap
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,6 +34,8 @@ WORDS = {
     "victim": gettext_noop("victim"),
     "waiting": gettext_noop("waiting"),
 }
+# rich breaks lines at every blank; those that hold French punctuation to its word are no place to break.
+rich._wrap.re_word = re.compile(r"[^\S\u00a0\u202f]*[\S\u00a0\u202f]+[^\S\u00a0\u202f]*")  # noqa: SLF001
 PIPE_COLUMNS = 160  # where there is no terminal to ask
 
 

@@ -159,6 +159,7 @@ def translated(command: click.Command) -> click.Command:
     """Return a copy of a command with its help, its options' and that of what is below it in the current language."""
     spoken = copy.copy(command)
     spoken.help = _(sentences(command.help or ""))
+    spoken.short_help = spoken.help.split("\n\n")[0]  # whole in the list of commands, where click would cut it off
     spoken.params = [copy.copy(parameter) for parameter in command.params]
     for parameter in spoken.params:
         if isinstance(parameter, click.Option) and parameter.help:

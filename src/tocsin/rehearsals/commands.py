@@ -9,8 +9,11 @@ from typing import Any
 from tocsin.events import commands as events
 from tocsin.rehearsals import company, decisions, intruder, logs, scraping, stuffing, traffic, workplace
 from tocsin.rehearsals.company import Company
+from tocsin.rehearsals.door import close_door, enrol_people
 from tocsin.rehearsals.errors import FolderTaken, SizeRefused
 from tocsin.rehearsals.values import LINES_MAX, LINES_MIN, Planted, ScenarioName, Simulated, Suspect
+
+__all__ = ["COMPANY_NAME", "FINDINGS", "HOME", "clear_folder", "close_door", "enrol_people", "simulate"]
 
 FINDINGS = "findings"  # where the door puts what the investigation says
 HOME = "home"  # the installation of its own in which the rest of the story is played

@@ -3,41 +3,19 @@
 import csv
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from tocsin.containment import commands as containment, queries as plans
-from tocsin.containment.values import GateList, Plan
+from tocsin.containment.values import Plan
 from tocsin.journal.values import Author
 from tocsin.kernel import clock
 from tocsin.kernel.language import gettext_noop
 from tocsin.rehearsals.company import VERSIONS
-from tocsin.rehearsals.values import ScenarioName
+from tocsin.rehearsals.values import DPO, ENGINEER, LEAD, DoorClosed, Knock, ScenarioName
 from tocsin.scopes import commands as scope_commands, queries as scope_queries
 from tocsin.staff import commands as staff_commands, queries as staff
-from tocsin_gate import Decision, Gate
-
-LEAD, DPO, ENGINEER = "Ida Lund", "Noor Haddad", "Per Aalto"
-
-
-@dataclass(frozen=True, slots=True)
-class Knock:
-    """One request at the gate: who knocks, in words, and what the gate answered."""
-
-    who: str  # English; translated when shown
-    account: str
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class DoorClosed:
-    """What closing the door came to."""
-
-    plan: Plan
-    list: GateList
-    knocks: tuple[Knock, ...]
-    approved_by: tuple[str, ...]
+from tocsin_gate import Gate
 
 
 def enrol_people(home: Path) -> dict[str, Author]:

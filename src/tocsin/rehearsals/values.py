@@ -6,9 +6,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tocsin.containment.values import GateList, Plan
+from tocsin_gate import Decision
+
 LINES_MIN = 50_000
 LINES_MAX = 100_000_000
 LINES_DEFAULT = 200_000
+# The simulated company's people: who leads, who answers for personal data, who runs the systems.
+LEAD, DPO, ENGINEER = "Ida Lund", "Noor Haddad", "Per Aalto"
 
 
 class ScenarioName(StrEnum):
@@ -93,3 +98,22 @@ class Simulated:
     lines: int
     first_ts: int
     last_ts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """One request at the gate: who knocks, in words, and what the gate answered."""
+
+    who: str  # English; translated when shown
+    account: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class DoorClosed:
+    """What closing the door came to."""
+
+    plan: Plan
+    list: GateList
+    knocks: tuple[Knock, ...]
+    approved_by: tuple[str, ...]
