@@ -205,7 +205,8 @@ def _detail(news: SignalNews) -> str:
 def _check(name: str, *, settings: Mapping[str, Any]) -> None:
     if not name or not name.isprintable() or "/" in name or name != name.strip():
         raise StreamNotUnderstood(
-            _("{name} cannot be the name of a stream.").format(name=repr(name)), mend=_("Choose one such as sso-main.")
+            _("{name} cannot be the name of a stream.").format(name=repr(name)),
+            mend=_("Choose a name such as sso-main."),
         )
     wrong = [f"{each}={way}" for each, way in settings.get("subjects", {}).items() if way not in WAYS]
     if wrong:

@@ -19,12 +19,20 @@ _TABLES = {
     "done_plan": "plan_id uuid, since_at timestamptz, gated boolean, enforced_at timestamptz, now_at timestamptz",
     "done_demand": "number integer, plan_id uuid, combination integer, kind text, platform text, version_min text, "
     "client text, connected boolean, gated boolean, grace interval",
+    "done_system": "number integer, system text",
     "done_recent": "version_min text, version text",
     "done_member": "plan_id uuid, account text, combination integer, wave smallint, platform text",
     "done_fact": "id uuid, account text, kind text, done_at timestamptz, by text, source text, platform text, "
     "client_version text, reference text",
 }
-_STEPS_OF_WORK = {"done_seen": sql.SEEN, "done_steps": sql.STEPS, "done_clients": sql.CLIENTS, "done_met": sql.MET}
+_STEPS_OF_WORK = {
+    "done_seen": sql.SEEN,
+    "done_told": sql.TOLD,
+    "done_steps": sql.STEPS,
+    "done_clients": sql.CLIENTS,
+    "done_met": sql.MET,
+}
+LOOPED_MAX = 500  # accounts at once; of more, the planner takes the join of the tables of work for one row and loops
 MANY = 50_000  # accounts at once from which reading whole tables is quicker, whatever the planner believes
 
 
@@ -64,10 +72,12 @@ def settle(plans: Sequence[Counting], *, now: datetime) -> Settled:
     """Work out where every account of ``done_member`` stands and write what changed; one transaction, the caller's."""
     asked = demands.demands(plans)
     copy_in("done_demand", (_row(number, demand=demand) for number, demand in enumerate(asked)))
+    copy_in("done_system", ((number, system) for number, demand in enumerate(asked) for system in demand.systems))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE done_member")
         cursor.execute("SELECT count(*) FROM done_member")
-        if cursor.fetchone()[0] > MANY:
+        members = cursor.fetchone()[0]
+        if members > MANY:
             cursor.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '128MB'")
         if any(demand.version_min for demand in asked):
             cursor.execute(
@@ -79,7 +89,11 @@ def settle(plans: Sequence[Counting], *, now: datetime) -> Settled:
             cursor.execute(statement)
             cursor.execute(f"ANALYZE {table}")  # a fresh table is taken for a small one, and looped over
         cursor.execute(sql.STEPS_DONE, {"now": now})
+        if members > LOOPED_MAX:
+            cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(sql.STANDING)
+        if members <= MANY:
+            cursor.execute("SET LOCAL enable_nestloop = on")
         cursor.execute(sql.LOCKED)
         cursor.execute(sql.KEPT, {"now": now})
         settled = Settled(*cursor.fetchone())

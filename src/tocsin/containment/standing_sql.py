@@ -14,22 +14,39 @@ def _in(words: Iterable[str]) -> str:
 
 
 _TO_DONE = _in(state for state, moves in STEP_MOVES.items() if _S.DONE in moves)
-_TO_CLOSED = _in((_S.DONE, _S.CONFIRMED))
+# What is in force stays so: only then can it still be undone.
+_TO_CLOSED = _in((_S.DONE,))
 _IN_FORCE = _in((_S.CONFIRMED, _S.DONE, _S.CLOSED))
-_LIFTED = _in((_S.EXEMPT, _S.UNDONE))
+_LIFTED_STATES = (_S.EXEMPT, _S.UNDONE)
+_LIFTED = _in(_LIFTED_STATES)
 _ENDED = _in((_S.EXEMPT, _S.UNDONE, _S.APPEALED))  # of progress: a person decided
 _TOLD = _in((DoneBy.CONNECTOR, DoneBy.SHARED_SIGNALS, DoneBy.WEBHOOK))  # who can tell that a system suspended
 
 
-def _first(*kinds: DoneKind) -> str:
-    return f"min(f.done_at) FILTER (WHERE f.kind IN {_in(kinds)})"
+_FITTING = " ".join(  # the facts that do what a measure asks
+    f"WHEN '{measure}' THEN f.kind IN {_in(kinds)}"
+    for measure, kinds in {
+        _M.REAUTHENTICATE: (_K.SIGNED_IN, _K.PASSWORD_CHANGED),
+        _M.RESET_PASSWORD: (_K.PASSWORD_CHANGED,),
+        _M.REVOKE_SESSIONS: (_K.SESSIONS_ENDED,),
+        _M.ROTATE_KEY: (_K.KEY_ROTATED,),
+    }.items()
+)
 
 
-def _last(*kinds: DoneKind) -> str:
-    return f"max(f.done_at) FILTER (WHERE f.kind IN {_in(kinds)})"
+_ELSEWHERE = f"f.by <> '{DoneBy.CONNECTOR}'"  # what a connected system tells is true of that system only
 
 
-# One row an account of a plan: the moments that matter, of facts since the containment time.
+def _first(*kinds: DoneKind, told: str = _ELSEWHERE) -> str:
+    return f"min(f.done_at) FILTER (WHERE f.kind IN {_in(kinds)} AND {told})"
+
+
+def _last(*kinds: DoneKind, told: str = _ELSEWHERE) -> str:
+    return f"max(f.done_at) FILTER (WHERE f.kind IN {_in(kinds)} AND {told})"
+
+
+# One row an account of a plan: the moments that matter, of facts since the containment time. ``any_`` is of whatever
+# source: it counts where no connected system is asked.
 SEEN = f"""
 CREATE TEMP TABLE done_seen ON COMMIT DROP AS
 SELECT m.plan_id, m.account, m.combination, p.gated, p.enforced_at, p.now_at,
@@ -37,19 +54,44 @@ SELECT m.plan_id, m.account, m.combination, p.gated, p.enforced_at, p.now_at,
     {_last(_K.SIGNED_IN)} AS signed_last, {_first(_K.PASSWORD_CHANGED)} AS changed_at,
     {_first(_K.SESSIONS_ENDED)} AS ended_at, {_last(_K.SESSIONS_ENDED)} AS ended_last,
     {_first(_K.KEY_ROTATED)} AS rotated_at, {_last(_K.OLD_SESSION_ACTIVE)} AS old_last,
-    min(f.done_at) FILTER (WHERE f.kind = '{_K.SUSPENDED}' AND f.by IN {_TOLD}) AS suspended_at,
-    max(f.done_at) FILTER (WHERE f.kind = '{_K.SUSPENDED}' AND f.by IN {_TOLD}) AS suspended_last,
+    {_first(_K.SIGNED_IN, _K.PASSWORD_CHANGED, told="true")} AS any_reauthenticated_at,
+    {_first(_K.PASSWORD_CHANGED, told="true")} AS any_changed_at,
+    {_first(_K.SESSIONS_ENDED, told="true")} AS any_ended_at,
+    {_last(_K.SESSIONS_ENDED, told="true")} AS any_ended_last, {_first(_K.KEY_ROTATED, told="true")} AS any_rotated_at,
+    {_first(_K.SUSPENDED, told=f"f.by IN {_TOLD}")} AS any_suspended_at,
+    {_last(_K.SUSPENDED, told=f"f.by IN {_TOLD}")} AS suspended_last,
+    {_first(_K.SUSPENDED, told=f"f.by IN {_TOLD} AND {_ELSEWHERE}")} AS suspended_at,
     {_last(_K.SUSPENDED_ACTING)} AS acting_last,
     bool_or(f.kind = '{_K.CLIENT_SEEN}') AS client_seen, count(f.id) AS facts
 FROM done_member m JOIN done_plan p USING (plan_id)
 LEFT JOIN tocsin_containmentdone f ON f.account = m.account AND f.done_at >= p.since_at
 GROUP BY m.plan_id, m.account, m.combination, p.gated, p.enforced_at, p.now_at
 """
+# By when every connected system of a demand told that it is done there; those a person exempted need not. ``last_at``
+# is the same of the last time each told it.
+TOLD = f"""
+CREATE TEMP TABLE done_told ON COMMIT DROP AS
+SELECT plan_id, account, number, max(first_at) AS all_at, min(last_at) AS last_at FROM (
+SELECT plan_id, account, number, system, min(first_at) AS first_at, max(last_at) AS last_at FROM (
+    SELECT m.plan_id, m.account, d.number, y.system, min(f.done_at) AS first_at, max(f.done_at) AS last_at
+    FROM done_member m JOIN done_demand d USING (plan_id, combination) JOIN done_system y USING (number)
+    JOIN done_plan p USING (plan_id) JOIN tocsin_containmentdone f ON f.account = m.account AND f.source = y.system
+        AND f.by = '{DoneBy.CONNECTOR}' AND f.done_at >= p.since_at
+        AND CASE d.kind {_FITTING} WHEN '{_M.SUSPEND}' THEN f.kind = '{_K.SUSPENDED}' ELSE false END
+    GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT m.plan_id, m.account, d.number, y.system, s.done_at - d.grace, s.done_at - d.grace
+    FROM done_member m JOIN done_demand d USING (plan_id, combination) JOIN done_system y USING (number)
+    JOIN tocsin_containmentstep s ON s.plan_id = m.plan_id AND s.account = m.account AND s.system = y.system
+        AND s.measure = d.kind AND s.state IN {_in((_S.DONE, _S.CLOSED, *_LIFTED_STATES))}
+) each_source GROUP BY 1, 2, 3, 4) each_system
+JOIN (SELECT number, count(*) AS systems FROM done_system GROUP BY 1) asked USING (number)
+GROUP BY plan_id, account, number, systems HAVING count(*) = systems
+"""
 STEPS = f"""
 CREATE TEMP TABLE done_steps ON COMMIT DROP AS
 SELECT s.plan_id, s.account, s.measure, bool_and(s.state IN {_IN_FORCE}) AS in_force,
-    max(coalesce(s.confirmed_at, s.done_at)) AS in_force_at,
-    min(s.done_at) FILTER (WHERE s.state IN ('{_S.DONE}', '{_S.CLOSED}')) AS done_at
+    max(coalesce(s.confirmed_at, s.done_at)) AS in_force_at
 FROM tocsin_containmentstep s JOIN done_member m USING (plan_id, account)
 WHERE s.state NOT IN {_LIFTED} GROUP BY 1, 2, 3
 """
@@ -70,50 +112,67 @@ LEFT JOIN LATERAL (
     AND old.reference = d.client AND (d.platform = '' OR lower(old.platform) = d.platform)) o ON true
 WHERE d.kind IN {_in(sorted(demands.OF_CLIENTS))} GROUP BY m.plan_id, m.account, d.number, d.kind
 """
+
+
+def _told(moment: str) -> str:
+    """Return the moment a fact counts from, which a connected system's does only where none is asked."""
+    return f"CASE WHEN d.connected THEN s.{moment} ELSE s.any_{moment} END"
+
+
 # ``stands``: an old session was seen working and nothing shows that it ended since. Behind the gate a sign-in does.
 MET = f"""
 CREATE TEMP TABLE done_met ON COMMIT DROP AS
 SELECT plan_id, account, kind, bool_and(coalesce(met_at <= now_at, false)) AS met, max(met_at) AS met_at,
-    min(changed_at) FILTER (WHERE met_at > now_at) AS waiting_at, bool_or(stands) AS stands, bool_or(acting) AS acting
+    min(met_at) FILTER (WHERE met_at > now_at) AS waiting_at, bool_or(stands) AS stands, bool_or(acting) AS acting,
+    max(grace) AS grace
 FROM (
-    SELECT s.plan_id, s.account, d.kind, s.now_at, s.changed_at, s.stands, s.acting, CASE
+    SELECT s.plan_id, s.account, d.kind, d.grace, s.now_at, s.stands, s.acting, CASE
         WHEN s.stands AND d.kind IN {_in((_M.REAUTHENTICATE, _M.RESET_PASSWORD, _M.REVOKE_SESSIONS))} THEN NULL
         WHEN s.acting AND d.kind = '{_M.SUSPEND}' THEN NULL
-        WHEN d.kind = '{_M.REAUTHENTICATE}' THEN least(s.reauthenticated_at, t.done_at)
-        WHEN d.kind = '{_M.RESET_PASSWORD}' THEN least(s.changed_at + d.grace, t.done_at)
-        WHEN d.kind = '{_M.REVOKE_SESSIONS}' THEN least(s.ended_at, CASE WHEN d.gated AND s.gated THEN s.signed_at END,
+        WHEN d.kind = '{_M.REAUTHENTICATE}' THEN least(y.all_at, {_told("reauthenticated_at")})
+        WHEN d.kind = '{_M.RESET_PASSWORD}' THEN least(y.all_at, {_told("changed_at")}) + d.grace
+        WHEN d.kind = '{_M.REVOKE_SESSIONS}' THEN least(y.all_at, {_told("ended_at")},
+            CASE WHEN d.gated AND s.gated THEN s.signed_at END,
             CASE WHEN NOT d.gated AND t.in_force THEN t.in_force_at END)
-        WHEN d.kind = '{_M.ROTATE_KEY}' THEN least(s.rotated_at, t.done_at)
-        WHEN d.kind = '{_M.SUSPEND}' THEN least(s.suspended_at, CASE WHEN t.in_force THEN t.in_force_at END,
+        WHEN d.kind = '{_M.ROTATE_KEY}' THEN least(y.all_at, {_told("rotated_at")})
+        WHEN d.kind = '{_M.SUSPEND}' THEN least(y.all_at, {_told("suspended_at")},
+            CASE WHEN t.in_force THEN t.in_force_at END,
             CASE WHEN d.gated AND NOT d.connected THEN s.enforced_at END)
         ELSE c.met_at END AS met_at
     FROM (
-        SELECT *, coalesce(old_last > coalesce(greatest(ended_last, CASE WHEN gated THEN signed_last END), '-infinity'),
-            false) AS stands, coalesce(acting_last > coalesce(suspended_last, '-infinity'), false) AS acting
+        SELECT done_seen.*, coalesce(old_last > coalesce(greatest(CASE WHEN asked.connected THEN ended_last
+                ELSE any_ended_last END, CASE WHEN gated THEN signed_last END, ended.last_at), '-infinity'), false)
+            AS stands,
+            coalesce(acting_last > coalesce(suspended_last, '-infinity'), false) AS acting
         FROM done_seen
+        JOIN (SELECT plan_id, combination,
+            coalesce(bool_or(connected) FILTER (WHERE kind = '{_M.REVOKE_SESSIONS}'), false) AS connected
+            FROM done_demand GROUP BY 1, 2) asked USING (plan_id, combination)
+        LEFT JOIN (SELECT plan_id, account, min(last_at) AS last_at
+            FROM done_told JOIN done_demand USING (plan_id, number)
+            WHERE kind = '{_M.REVOKE_SESSIONS}' GROUP BY 1, 2) ended USING (plan_id, account)
     ) s JOIN done_demand d USING (plan_id, combination)
     LEFT JOIN done_steps t ON t.plan_id = s.plan_id AND t.account = s.account AND t.measure = d.kind
+    LEFT JOIN done_told y ON y.plan_id = s.plan_id AND y.account = s.account AND y.number = d.number
     LEFT JOIN done_clients c ON c.plan_id = s.plan_id AND c.account = s.account AND c.number = d.number
 ) each_demand GROUP BY plan_id, account, kind
 """
-# Locked in order of id, as the worker's claims are, so that the two never wait for each other in a circle. What a
-# connected system says is true of that system only; a sign-in behind the gate ends no session elsewhere.
+# Locked in order of id, as the worker's claims are, so that the two never wait for each other in a circle. A sign-in
+# behind the gate ends no session elsewhere, and a step of one system is done by what that system tells.
 STEPS_DONE = f"""
 WITH due AS (
-    SELECT s.id, t.met_at FROM tocsin_containmentstep s
-    JOIN done_met t ON t.plan_id = s.plan_id AND t.account = s.account AND t.kind = s.measure AND t.met
+    SELECT s.id, told.done_at FROM tocsin_containmentstep s
+    JOIN done_met t ON t.plan_id = s.plan_id AND t.account = s.account AND t.kind = s.measure
     JOIN done_plan p ON p.plan_id = s.plan_id
-    WHERE s.state IN {_TO_DONE} AND s.measure <> '{_M.SUSPEND}' AND EXISTS (
-        SELECT 1 FROM tocsin_containmentdone f WHERE f.account = s.account AND f.done_at >= p.since_at
-        AND (f.by <> '{DoneBy.CONNECTOR}' OR f.source = s.system) AND CASE s.measure
-            WHEN '{_M.REAUTHENTICATE}' THEN f.kind IN {_in((_K.SIGNED_IN, _K.PASSWORD_CHANGED))}
-            WHEN '{_M.RESET_PASSWORD}' THEN f.kind = '{_K.PASSWORD_CHANGED}'
-            WHEN '{_M.REVOKE_SESSIONS}' THEN f.kind = '{_K.SESSIONS_ENDED}'
-            WHEN '{_M.ROTATE_KEY}' THEN f.kind = '{_K.KEY_ROTATED}'
-            ELSE f.kind = '{_K.CLIENT_SEEN}' END)
-    ORDER BY s.id FOR UPDATE OF s
+    CROSS JOIN LATERAL (
+        SELECT min(f.done_at) + t.grace AS done_at FROM tocsin_containmentdone f
+        WHERE f.account = s.account AND f.done_at >= p.since_at
+        AND CASE WHEN f.by = '{DoneBy.CONNECTOR}' THEN f.source = s.system ELSE t.met END
+        AND CASE s.measure {_FITTING} WHEN '{_M.SUSPEND}' THEN false ELSE t.met AND f.kind = '{_K.CLIENT_SEEN}' END
+    ) told
+    WHERE s.state IN {_TO_DONE} AND told.done_at <= p.now_at ORDER BY s.id FOR UPDATE OF s
 )
-UPDATE tocsin_containmentstep s SET state = '{_S.DONE}', state_at = %(now)s, done_at = due.met_at, next_try_at = NULL,
+UPDATE tocsin_containmentstep s SET state = '{_S.DONE}', state_at = %(now)s, done_at = due.done_at, next_try_at = NULL,
     lease_until = NULL, claimed_by = '' FROM due WHERE s.id = due.id
 """
 # Nothing is left on a connected system: every step made is in force, and the steps of the account's wave are all made.

@@ -147,18 +147,39 @@ def test_a_client_is_retired_once_only_another_is_seen(plans: Callable[..., Any]
     assert stands(plan, "a")[0] == "closed"
 
 
-def test_an_account_closes_only_when_its_connected_systems_have_shown_it(plans: Callable[..., Any]):
+def test_what_one_connected_system_tells_is_not_true_of_the_other(plans: Callable[..., Any]):
     plan = plans([measures("reset_password", systems={"reset_password": ["gate", "ldap", "sso"]})], {"a": 0})
-    ldap, sso = step(plan, "a", system="ldap"), step(plan, "a", system="sso", state="sent")
+    ldap, sso = step(plan, "a", system="ldap"), step(plan, "a", system="sso")
     record(fact("a", K.PASSWORD_CHANGED, by=DoneBy.CONNECTOR, source="ldap"))
     ldap.refresh_from_db()
-    assert ldap.state == "done" and ldap.done_at == later(10)
+    sso.refresh_from_db()
+    assert (ldap.state, sso.state) == ("done", "confirmed") and ldap.done_at == later(10)
+    assert stands(plan, "a")[:2] == ("planned", "not_done")
+    record(fact("a", K.PASSWORD_CHANGED, 20, by=DoneBy.CONNECTOR, source="sso"))
+    assert stands(plan, "a") == ("closed", "", {"reset_password": "2026-03-02T12:20:00.000Z"})
+    assert set(models.ContainmentStep.objects.values_list("state", flat=True)) == {"closed"}
+
+
+def test_a_system_that_a_person_exempted_need_not_tell(plans: Callable[..., Any]):
+    plan = plans([measures("reset_password", systems={"reset_password": ["ldap", "sso"]})], {"a": 0})
+    step(plan, "a", system="ldap")
+    step(plan, "a", system="sso", state="exempt")
+    record(fact("a", K.PASSWORD_CHANGED, by=DoneBy.CONNECTOR, source="ldap"))
+    assert stands(plan, "a")[0] == "closed"
+
+
+def test_an_account_closes_only_when_its_connected_systems_have_shown_it(plans: Callable[..., Any]):
+    plan = plans([measures("revoke_sessions", systems={"revoke_sessions": ["gate", "sso"]})], {"a": 0})
+    publish(plan)
+    sso = step(plan, "a", system="sso", measure="revoke_sessions", state="sent")
+    record(fact("a", K.SIGNED_IN))
     assert stands(plan, "a")[:2] == ("done", "system_waiting")
     sso.state = "confirmed"
     sso.save()
     assert done.settle_progress(by=MACHINE) == 1
     assert stands(plan, "a")[0] == "closed"
-    assert set(models.ContainmentStep.objects.values_list("state", flat=True)) == {"closed"}
+    sso.refresh_from_db()
+    assert sso.state == "confirmed"  # it is in force, and can still be undone
 
 
 def test_facts_of_events_move_the_steps_of_every_system_but_a_sign_in_ends_no_session_elsewhere(
@@ -281,6 +302,8 @@ def test_accounts_of_a_wave_that_has_not_begun_are_no_residue(plans: Callable[..
 
 EVERYTHING = ("reauthenticate", "reset_password", "revoke_sessions", "update_client")
 FACTS = [
+    *(fact("a", K.PASSWORD_CHANGED, minutes, by=DoneBy.CONNECTOR, source=system)  # told by one of its systems
+      for minutes in (4, 8) for system in ("ldap", "sso", "elsewhere")),
     *(fact(account, kind, minutes) for account, kind, minutes in product(
         "ab", (K.SIGNED_IN, K.PASSWORD_CHANGED, K.SESSIONS_ENDED, K.OLD_SESSION_ACTIVE, K.KEY_ROTATED), (-5, 5, 25)
     )),
@@ -295,7 +318,9 @@ FACTS = [
 )
 def test_any_order_and_any_repetition_of_facts_comes_to_the_same(plans: Callable[..., Any], facts, cuts, seed):
     asked = [
-        measures(*EVERYTHING, platform="android", version_min="8.11", systems={"reset_password": ["gate", "ldap"]}),
+        measures(
+            *EVERYTHING, platform="android", version_min="8.11", systems={"reset_password": ["gate", "ldap", "sso"]}
+        ),
         measures("retire_client", "rotate_key", client="com.old", platform="android"),
     ]
     reached = []
@@ -307,9 +332,10 @@ def test_any_order_and_any_repetition_of_facts_comes_to_the_same(plans: Callable
         plan = plans(asked, {"a": 0, "b": 1})
         publish(plan)
         step(plan, "a")
+        step(plan, "a", system="sso", state="sent")
         new = sum(record(*batch).new for batch in batches)
         rows = models.ContainmentProgress.objects.filter(plan=plan).order_by("account")
-        steps = models.ContainmentStep.objects.filter(plan=plan).values_list("state", flat=True)
+        steps = models.ContainmentStep.objects.filter(plan=plan).order_by("system").values_list("state", flat=True)
         reached.append((new, [(row.account, row.state, row.reason, row.measures_done) for row in rows], list(steps)))
         models.GateEpoch.objects.all().delete()
     assert reached[0] == reached[1]

@@ -53,8 +53,12 @@ def _told(token: Token, *, settings: Mapping[str, Any]) -> tuple[SignalOutcome, 
             credential, change = payload.get("credential_type"), payload.get("change_type")
             if not isinstance(credential, str) or not isinstance(change, str):
                 raise Refused(RefusalCode.INVALID_REQUEST, "credential-change needs credential_type and change_type.")
+            told = f"{short}: {credential} {change}"[:48]
+            # A password that an administrator or a policy sets is not one its person chose.
+            initiator = payload.get("initiating_entity", "user")
+            if initiator != "user":
+                return ignored, None, f"{told} by {initiator}"[:64]
             counts = credential == "password" and change in _CHANGED
-            told = f"{short}: {credential} {change}"[:64]
             return (waiting, DoneKind.PASSWORD_CHANGED, told) if counts else (ignored, None, told)
         case "https://schemas.openid.net/secevent/risc/event-type/account-disabled":
             return waiting, DoneKind.SUSPENDED, short

@@ -62,6 +62,10 @@ def test_password_change_and_ended_sessions_make_an_account_safe(
     [
         (CAEP + "credential-change", {"credential_type": "fido2-platform", "change_type": "create"}),
         (CAEP + "credential-change", {"credential_type": "password", "change_type": "delete"}),
+        (
+            CAEP + "credential-change",
+            {"credential_type": "password", "change_type": "update", "initiating_entity": "admin"},
+        ),
         (CAEP + "device-compliance-change", {}),
         (RISC + "account-enabled", {}),
         ("https://example.com/own-event", {}),
