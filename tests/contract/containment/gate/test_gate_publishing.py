@@ -109,15 +109,18 @@ def test_what_is_due_and_why_is_a_question(plans):
     assert publish().accounts == 0 and gate().check("a").allow
 
 
-def test_a_closed_plan_leaves_suspensions_and_rules_for_everybody(plans):
-    plan = plans([asks("suspend", "revoke_sessions"), asks("reauthenticate")], {"thief": 0, "a": 1})
+def test_a_closed_plan_keeps_stolen_tokens_and_suspended_accounts_out(plans):
+    plan = plans([asks("suspend"), asks("reauthenticate", "reset_password")], {"thief": 0, "a": 1})
     plan.policy = {"everyone": [{"kind": "update_client", "platform": "android", "version_min": "8.11"}]}
     plan.state = "closed"
     plan.save()
     publish()
     opened = gate()
-    assert measures(opened, "thief") == ("suspend",) and opened.check("a").allow
-    assert measures(opened, "a", platform="android", client_version="8.10") == ("update_client",)
+    assert measures(opened, "thief") == ("suspend",)
+    assert measures(opened, "a", token_issued_at=TOKEN - 1) == ("reauthenticate",)
+    assert opened.check("a", token_issued_at=TOKEN + 1).allow
+    asked = measures(opened, "a", token_issued_at=TOKEN + 1, platform="android", client_version="8.10")
+    assert asked == ("update_client",)
 
 
 def test_what_was_lifted_or_done_before_is_not_in_the_next_list_but_the_old_token_stays_out(plans):
