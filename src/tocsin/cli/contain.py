@@ -297,7 +297,7 @@ def appeal(
 @acting
 @click.pass_obj
 def close(wired: Wired, number: int, reason: str, acts: Acting) -> None:
-    """Close a plan; suspended accounts and rules for everybody stay in force until it is undone."""
+    """Close a plan; suspensions, refused old tokens and rules for everybody stay until it is undone."""
     with wired.rows():
         commands.settle_progress(number, by=MACHINE)
         commands.close_plan(number, reason=reason, by=acts.author())

@@ -142,7 +142,7 @@ def resume_plan(number: int, *, reason: str, by: Author) -> Plan:
 def close_plan(number: int, *, reason: str = "", by: Author) -> Plan:
     """Close a plan whose accounts are all safe or let out; with a ``reason``, write off those that are not.
 
-    Suspended accounts stay suspended, and rules for everyone stay in force, until the closed plan is undone.
+    Suspended accounts stay suspended, old tokens refused, and rules for everyone in force, until it is undone.
     """
     with transaction.atomic():
         stored = plans.row(number, locked=True)
