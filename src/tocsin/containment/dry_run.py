@@ -12,8 +12,8 @@ from typing import Any
 from tocsin.containment import collateral
 from tocsin.containment.drawing import EXEMPT, HELD, MEASURED, NONE, Drawn
 from tocsin.containment.errors import SystemUnreachable
-from tocsin.containment.matching import PRINCIPAL, UNKNOWN_PLATFORM, measures_in
-from tocsin.containment.policy import Policy, measure_json, word_of
+from tocsin.containment.matching import UNKNOWN_PLATFORM, measures_in
+from tocsin.containment.policy import PRINCIPAL, Policy, measure_json, word_of
 from tocsin.containment.ports import Connector, Order
 from tocsin.containment.values import GATE, MeasureKind
 

@@ -9,6 +9,7 @@ from tocsin.containment.policy import (
     APPROVAL_ABOVE_DEFAULT,
     APPROVAL_ABOVE_MAX,
     APPROVAL_PEOPLE_MIN,
+    KEPT_DAYS,
     MEASURES_OF,
     PRINCIPAL,
     Assumptions,
@@ -33,7 +34,7 @@ SHIPPED = Path(__file__).parent / "policies"
 # What may stand where; docs/reference/policies.md explains each.
 TOP_KEYS = dict.fromkeys(
     ("policy", "title", "leaked", "lists", "exempt", "rules", "everyone", "systems", "approval", "waves", "stop",
-     "collateral"), ""
+     "collateral", "kept_days"), ""
 )  # fmt: skip
 RULE_KEYS = dict.fromkeys(("name", "when", "leaked", "measures", "reason", "at_once", "systems"), "")
 WHEN_KEYS = dict.fromkeys(
@@ -103,6 +104,7 @@ def policy_of(text: str, *, file: Path) -> Policy:
         waves=_waves(said.get("waves")),
         stop=StopRules(**_numbers(said.get("stop"), StopRules.__slots__, most=1e9)),
         assumptions=Assumptions(**_numbers(said.get("collateral"), Assumptions.__slots__, most=1e9)),
+        kept_days=_whole(said.get("kept_days"), KEPT_DAYS, least=1, most=3650),
         where=str(file),
     )
 
@@ -201,7 +203,7 @@ def _measures(place: Place, *, leaked: tuple[Leaked, ...]) -> tuple[Measure, ...
     found: list[Measure] = []
     listed = place.items()
     for each in listed:
-        if each.node.id == "mapping":
+        if each.is_mapping():
             found.append(_client_measure(each))
             continue
         word = each.one_of({**_KINDS, "auto": ""})
@@ -256,7 +258,7 @@ def _client_measure(place: Place) -> Measure:
 
 
 def _for_everyone(place: Place) -> Measure:
-    if place.node.id != "mapping":
+    if not place.is_mapping():
         raise place.refuse(
             _("Only rules about clients can hold for everyone."),
             mend=_("Write update_client: or retire_client: here; other measures are for accounts of the scope."),

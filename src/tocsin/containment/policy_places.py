@@ -23,6 +23,10 @@ class Place:
         """Return the error that names this place."""
         return PolicyNotUnderstood(what, where=f"{self.file}:{self.node.start_mark.line + 1}", mend=mend)
 
+    def is_mapping(self) -> bool:
+        """Say whether keys stand here."""
+        return isinstance(self.node, yaml.MappingNode)
+
     def mapping(self, *, keys: Mapping[str, str]) -> dict[str, "Place"]:
         """Return the values by key; a key that is not known, or twice there, is refused. ``keys`` says what each is."""
         if not isinstance(self.node, yaml.MappingNode):
