@@ -112,11 +112,12 @@ def _warned(seen: Seen) -> int:
 
 def _sentence(breach: Breach) -> str:
     words = {
-        DoneKind.OLD_SESSION_ACTIVE: _("{account}: a session of before still works, last at {at} ({n} events)."),
-        DoneKind.SUSPENDED_ACTING: _("{account}: is suspended and still acts, last at {at} ({n} events)."),
+        DoneKind.OLD_SESSION_ACTIVE: _("{account}: a session of before still works, last at {at} ({events})."),
+        DoneKind.SUSPENDED_ACTING: _("{account}: is suspended and still acts, last at {at} ({events})."),
     }[breach.kind]
     at = format_datetime(clock.from_ms(breach.last_ts), seconds=True)
-    return words.format(account=breach.account, at=at, n=format_number(breach.events))
+    seen = ngettext("{n} event", "{n} events", breach.events).format(n=format_number(breach.events))
+    return words.format(account=breach.account, at=at, events=seen)
 
 
 def _loud(text: str) -> None:
