@@ -1,12 +1,15 @@
 """Published lists and their changes, on a real database, applied to the gate's own reader."""
 
 import random
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from tocsin.cli import gate as cli_gate
 from tocsin.containment import commands, gate_changes, gate_epochs, gate_list, queries
 from tocsin.containment.values import GateList
 from tocsin.journal.values import MACHINE
@@ -121,6 +124,11 @@ def test_a_closed_plan_keeps_stolen_tokens_and_suspended_accounts_out(plans):
     assert opened.check("a", token_issued_at=TOKEN + 1).allow
     asked = measures(opened, "a", token_issued_at=TOKEN + 1, platform="android", client_version="8.10")
     assert asked == ("update_client",)
+    models.ContainmentPlan.objects.update(closed_at=clock.now() - timedelta(days=91))
+    assert queries.list_due() == "plans_changed"
+    publish()
+    opened = gate()
+    assert opened.check("a", token_issued_at=TOKEN - 1).allow and measures(opened, "thief") == ("suspend",)
 
 
 def test_what_was_lifted_or_done_before_is_not_in_the_next_list_but_the_old_token_stays_out(plans):
@@ -278,3 +286,24 @@ def test_what_gates_report_is_kept_and_says_who_is_behind(plans):
     publish()
     commands.record_enforcing("edge-2", epoch=2, seq=0)
     assert [(each.gate, each.current) for each in queries.gates()] == [("edge-1", False), ("edge-2", True)]
+
+
+class Opened:
+    """The wiring, of which these commands use only the way to the rows."""
+
+    def rows(self):
+        return nullcontext()
+
+
+def test_from_the_shell_the_list_is_published_and_its_standing_told(plans):
+    runner = CliRunner()
+    assert "no list" in runner.invoke(cli_gate.command, ["publish"], obj=Opened()).stdout
+    assert "No list" in runner.invoke(cli_gate.command, ["status"], obj=Opened()).stdout
+    plan = plans([asks("reset_password")], {"a": 0, "b": 0})
+    said = runner.invoke(cli_gate.command, ["publish"], obj=Opened()).stdout
+    assert "Epoch 1: 2 accounts." in said and "new list" in said
+    commands.record_enforcing("edge-1", epoch=1, seq=0)
+    progress(plan, "a", state="undone")
+    assert "1 account was changed." in runner.invoke(cli_gate.command, ["publish"], obj=Opened()).stdout
+    said = runner.invoke(cli_gate.command, ["status"], obj=Opened()).stdout
+    assert "edge-1" in said and "1.0" in said and "behind" in said
