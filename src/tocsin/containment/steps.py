@@ -62,6 +62,9 @@ def make_steps(plan: int, *, wave: int, by: Author) -> int:
                 counts[f"{system} {measure}"] = counts.get(f"{system} {measure}", 0) + 1
                 made += 1
     with transaction.atomic():
+        if made > ROWS_AT_ONCE // 50:
+            with connection.cursor() as cursor:  # else the planner takes a table that has just grown for a small one
+                cursor.execute("ANALYZE tocsin_containmentstep")
         begun = models.ContainmentWave.objects.filter(plan_id=known.id, number=wave, steps_made_at=None)
         if begun.update(steps_made_at=clock.now()):
             facts = {"plan": plan, "wave": wave, "steps": counts, "measures_sha256": known.measures_sha256}
