@@ -49,6 +49,22 @@ WORDS = {
     "resets_per_minute": gettext_noop("password resets in one minute"),
     "complaints_share": gettext_noop("complaints per account"),
     "collateral_share": gettext_noop("needlessly contained, per account"),
+    "undone_by_staff": gettext_noop("undone by staff"),
+    "released_by_staff": gettext_noop("released by staff"),
+    "appeal_upheld": gettext_noop("appeal upheld"),
+    "left_the_scope": gettext_noop("no longer in the scope"),
+    "signed_in": gettext_noop("signed in"),
+    "password_changed": gettext_noop("password changed"),
+    "sessions_ended": gettext_noop("sessions ended"),
+    "client_seen": gettext_noop("client seen"),
+    "key_rotated": gettext_noop("key rotated"),
+    "suspended": gettext_noop("suspended"),
+    "old_session_active": gettext_noop("a session of before still works"),
+    "suspended_acting": gettext_noop("suspended, and still acts"),
+    "contacts_per_reset": gettext_noop("contacts with support per reset"),
+    "contacts_per_sign_in": gettext_noop("contacts with support per other sign-in"),
+    "mail_lost_share": gettext_noop("share of messages that reach nobody"),
+    "mails_per_minute": gettext_noop("messages a minute"),
     "upheld": gettext_noop("upheld"),
     "rejected": gettext_noop("rejected"),
 }
@@ -190,7 +206,7 @@ def _print_exemptions(exemptions: Sequence[Mapping[str, Any]]) -> None:
 def _print_systems(systems: Sequence[Mapping[str, Any]]) -> None:
     for each in systems:
         listing.lines("", _("System {name}").format(name=each["name"]), style="bold")
-        orders = ", ".join(f"{word(kind)}: {format_number(n)}" for kind, n in each["orders"].items())
+        orders = ", ".join(counted(word(kind), n) for kind, n in each["orders"].items())
         listing.lines(orders, _predicted(each))
         for key, text in (
             ("cannot_undo", _("It cannot undo: {measures}.")),
@@ -235,7 +251,9 @@ def _print_gate(gate: Mapping[str, Any], *, plan: Plan) -> None:
         text = " ".join(rule[key] for key in ("kind", "platform", "version_min", "client") if rule[key])
         listing.lines(_("It asks this of everybody, in the scope or not: {rule}.").format(rule=measure_words(text)),
                       style="yellow")  # fmt: skip
-    waves = ", ".join(f"{each.number}: {format_number(each.accounts)}" for each in plan.waves)
+    waves = ", ".join(
+        _("wave {number}: {n}").format(number=each.number, n=format_number(each.accounts)) for each in plan.waves
+    )
     wait = plan.policy["waves"]["wait_minutes"]
     listing.lines(_("Waves (accounts): {waves}; each is watched for {wait} minutes.").format(
         waves=waves, wait=format_number(wait)))  # fmt: skip
@@ -257,7 +275,7 @@ def _print_collateral(shown: Mapping[str, Any]) -> None:
             ngettext("The largest wave's messages take {n} minute.", "The largest wave's messages take {n} minutes.", n)
             .format(n=format_number(n))
         )  # fmt: skip
-    assumed = ", ".join(f"{name} = {value:g}" for name, value in shown["assumptions"].items())
+    assumed = ", ".join(counted(word(name), value) for name, value in sorted(shown["assumptions"].items()))
     listing.lines(_("Assumed: {assumptions}").format(assumptions=assumed), style="dim")
 
 
@@ -275,8 +293,8 @@ def _print_bars(title: str, lines: Sequence[tuple[tuple[str, str, str], Mapping[
         grouped.setdefault(key, Counter()).update({str(state): n for state, n in counts.items()})
     table = listing.table(_("system"), _("measure"), title, "", _("accounts"))
     for system, measure, last in sorted(grouped, key=lambda key: (key[0] != GATE, key)):
-        counted = grouped[system, measure, last]
-        listing.add(table, system, word(measure), word(last), bar(counted), said(counted))
+        here = grouped[system, measure, last]
+        listing.add(table, system, word(measure), word(last), bar(here), said(here))
     listing.console().print(table)
     listing.lines("")
 
@@ -293,11 +311,16 @@ def bar(counts: Mapping[str, int]) -> str:
     return drawn[:BAR_COLUMNS].ljust(BAR_COLUMNS, drawn[-1])
 
 
+def counted(name: str, n: int | float) -> str:
+    """Return a name with a number, as the language sets them."""
+    return _("{name}: {n}").format(name=name, n=format_number(n, decimals=3 if 0 < n < 1 else None))
+
+
 def said(counts: Mapping[str, int]) -> str:
     """Return counts in words, from done to not begun."""
     order = [state for states, _character, _style in _BAR for state in states]
     found = sorted((state for state in counts if counts[state]), key=order.index)
-    return ", ".join(f"{word(state)}: {format_number(counts[state])}" for state in found)
+    return ", ".join(counted(word(state), counts[state]) for state in found)
 
 
 def print_rest(residue: Sequence[ResidueLine]) -> None:
@@ -339,7 +362,7 @@ def print_story(story: AccountStory) -> None:
         (_("account"), story.account), (_("in this plan"), word(story.kept)), (_("rule"), gettext(story.rule)),
         (_("role"), word(story.role)), (_("certainty"), word(story.certainty)),
         (_("platform"), story.platform or word("unknown")), (_("asked"), asked or "-"), (_("wave"), wave),
-        (_("state"), f"{word(story.state)} {story.reason}".strip() if story.wave else "-"),
+        (_("state"), f"{word(story.state)} {_held_words(story.reason)}".strip() if story.wave else "-"),
     ]  # fmt: skip
     if story.exempt:
         rows.append((_("exempt"), story.exempt))
@@ -351,7 +374,9 @@ def print_story(story: AccountStory) -> None:
                       f"{step.reason}")  # fmt: skip
     for fact in story.facts:
         told = " ".join(part for part in (fact.platform, fact.client_version, fact.reference) if part)
-        listing.lines(f"{format_datetime(fact.done_at, seconds=True)}  {fact.kind}  {fact.by} ({fact.source})  {told}")
+        listing.lines(
+            f"{format_datetime(fact.done_at, seconds=True)}  {word(fact.kind)}  {fact.by} ({fact.source})  {told}"
+        )
     for state, made_at, text in story.appeals:
         listing.lines(_("appeal ({state}), {at}: {text}").format(
             state=word(state), at=format_datetime(made_at), text=text))  # fmt: skip

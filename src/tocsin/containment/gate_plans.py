@@ -11,6 +11,7 @@ from django.db import connection
 from tocsin.containment.drawing import measures_file
 from tocsin.containment.gate_demands import DONE_BY_CHANGE, NOTHING, Demands, GateRule, demands_of, without
 from tocsin.containment.plans import waves_of
+from tocsin.containment.policy import KEPT_DAYS
 from tocsin.containment.states import PlanState, StepState, WaveState
 from tocsin.containment.values import GATE, Measure, MeasureKind
 from tocsin.kernel import clock
@@ -64,23 +65,36 @@ def sources() -> list[Source]:
 
 
 def _source(row: Any) -> Source:
-    ended = row.state == PlanState.CLOSED
+    state = _state_of(row)
     since_ms = clock.to_ms(row.since_at)
-    asks = tuple(_asks(each, since_ms=since_ms, ended=ended) for each in row.combinations)
+    asks = tuple(_asks(each, since_ms=since_ms, state=state) for each in row.combinations)
     begun = [wave.number for wave in waves_of(row) if wave.state in (WaveState.BEGUN, WaveState.HELD)]
     return Source(
         plan=row.number, plan_id=str(row.id), file=measures_file(row),
         wave=max(begun, default=0) if any(asks) else 0, asks=asks,
         everyone=tuple(_rule(each) for each in row.policy.get("everyone", ())), since_ms=since_ms,
-        reference=f"I{row.incident.number}-P{row.number}", state="ended" if ended else "in_force",
+        reference=f"I{row.incident.number}-P{row.number}", state=state,
     )  # fmt: skip
 
 
-def _asks(combination: Mapping[str, Any], *, since_ms: int, ended: bool) -> Demands:
+def _state_of(row: Any) -> str:
+    if row.state != PlanState.CLOSED:
+        return "in_force"
+    kept = timedelta(days=row.policy.get("kept_days", KEPT_DAYS))
+    return "ended" if row.closed_at is None or clock.now() < row.closed_at + kept else "forgotten"
+
+
+def _asks(combination: Mapping[str, Any], *, since_ms: int, state: str) -> Demands:
     systems = combination.get("systems", {})
     measures = [_measure(each) for each in combination["measures"] if GATE in systems.get(each["kind"], ())]
     # A token of before the containment time stays stolen when everybody is safe: only what a person does once ends.
-    kept = [each for each in measures if not ended or each.kind not in DONE_BY_CHANGE]
+    # When no such token can live any more, nothing is left but suspensions.
+    left = {
+        "in_force": set(MeasureKind),
+        "ended": set(MeasureKind) - DONE_BY_CHANGE,
+        "forgotten": {MeasureKind.SUSPEND},
+    }
+    kept = [each for each in measures if each.kind in left[state]]
     return demands_of(kept, since_ms=since_ms)
 
 

@@ -12,6 +12,7 @@ from tocsin.kernel.language import gettext_noop
 APPROVAL_ABOVE_DEFAULT = 100
 APPROVAL_ABOVE_MAX = 1000
 APPROVAL_PEOPLE_MIN = 2
+KEPT_DAYS = 90  # how long a closed plan keeps old tokens out: longer than a refresh token lives
 PRINCIPAL = "principal"  # a role: an identity of staff, of a service or in a cloud that the intruder used
 WAVE_SHARES = (0.001, 0.01, 0.1, 1.0)
 WAVE_WAIT_MINUTES = 15.0
@@ -138,6 +139,7 @@ class Policy:
     waves: Waves = field(default_factory=Waves)
     stop: StopRules = field(default_factory=StopRules)
     assumptions: Assumptions = field(default_factory=Assumptions)
+    kept_days: int = KEPT_DAYS
     where: str = ""
 
 
@@ -170,7 +172,8 @@ def automatic(
         platforms = (update.platform,) if update.platform else ()
         for roles in (("instrument",), ()):
             condition = Condition(roles=roles, platforms=platforms, version_below=update.version_min)
-            rules.append(Rule(_update_name(update), condition, (*asked, update), at_once=bool(roles)))
+            name = _update_name(update) + (f", {roles[0]}" if roles else "")
+            rules.append(Rule(name, condition, (*asked, update), at_once=bool(roles)))
     rules.append(Rule(gettext_noop("used by the intruder"), used, asked, at_once=True))
     rules.append(Rule(gettext_noop("everybody else in the scope"), Condition(), asked))
     return Policy(
@@ -221,6 +224,7 @@ def policy_json(policy: Policy, *, list_sizes: dict[str, int]) -> dict[str, Any]
         "waves": {"shares": list(policy.waves.shares), "wait_minutes": policy.waves.wait_minutes},
         "stop": _numbers(policy.stop),
         "collateral": _numbers(policy.assumptions),
+        "kept_days": policy.kept_days,
     }
 
 

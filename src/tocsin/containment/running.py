@@ -13,7 +13,7 @@ from tocsin.containment.values import LiftReason, MinuteSeen, Plan
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Assurance, Author
 from tocsin.kernel import clock
-from tocsin.kernel.language import format_number, gettext as _
+from tocsin.kernel.language import format_datetime, format_number, gettext as _
 from tocsin.kernel.loading import lazily
 from tocsin.scopes import queries as scopes
 from tocsin.staff import permissions
@@ -214,7 +214,7 @@ def _check_waited(stored: Any, *, reason: str) -> None:
     if clock.now() >= at or reason:
         return
     raise MoveNotAllowed(
-        _("The wave that runs is watched until {at}.").format(at=at.isoformat(timespec="seconds")),
+        _("The wave that runs is watched until {at}.").format(at=format_datetime(at)),
         mend=_("Wait, or say why not with --reason."),
     )
 
