@@ -1,11 +1,13 @@
 """What a plan's combinations ask for, and which client versions meet it: what facts are held against."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.containment.states import PlanState
 from tocsin.containment.values import GATE, MeasureKind
+from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin_gate.versions import version_key
 
@@ -15,6 +17,7 @@ models = lazily("tocsin.containment.models")
 COUNTING = (PlanState.APPROVED, PlanState.RUNNING, PlanState.PAUSED)
 OF_CLIENTS = frozenset({MeasureKind.UPDATE_CLIENT, MeasureKind.RETIRE_CLIENT})
 GRACE_SETTING = "old_password_grace_minutes"
+HEARD_SECONDS = 3600.0  # a gate that said nothing for longer is taken to be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,11 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """A plan that facts count for, the gate's epoch in force that holds it, and when that was read back."""
+    """A plan that facts count for, the gate's epoch in force that holds it, and since when every gate enforces it."""
 
     row: Any
     epoch: int | None
-    enforced_at: Any | None
+    enforced_at: datetime | None
 
     @property
     def gated(self) -> bool:
@@ -50,17 +53,25 @@ def counting(number: int | None = None) -> list[Counting]:
     rows = models.ContainmentPlan.objects.filter(state__in=COUNTING)
     if number is not None:
         rows = rows.filter(number=number)
-    epoch = models.GateEpoch.objects.order_by("-number").first()
-    held = set(epoch.plans) if epoch else set()
-    seen = models.GateSeen.objects.filter(epoch__gte=epoch.number).order_by("seen_at").first() if epoch else None
+    epochs = list(models.GateEpoch.objects.order_by("number"))
+    heard = clock.now() - timedelta(seconds=HEARD_SECONDS)
+    enforced = list(models.GateSeen.objects.filter(seen_at__gte=heard).values_list("epoch", flat=True))
     return [
         Counting(
             row=row,
-            epoch=epoch.number if epoch and row.number in held else None,
-            enforced_at=seen.seen_at if seen and row.number in held else None,
+            epoch=epochs[-1].number if epochs and row.number in epochs[-1].plans else None,
+            enforced_at=_enforced_at(row, epochs=epochs, least=min(enforced, default=0)),
         )
-        for row in rows.order_by("number")
+        for row in rows.prefetch_related("waves").order_by("number")
     ]
+
+
+def _enforced_at(row: Any, *, epochs: Sequence[Any], least: int) -> datetime | None:
+    """Return since when a list with all begun waves of a plan is enforced by every gate that was heard of lately."""
+    begun = [wave.begun_at for wave in row.waves.all() if wave.begun_at is not None]
+    last_at = max(begun, default=None)
+    held = next((e for e in epochs if last_at and e.made_at >= last_at and row.number in e.plans), None)
+    return held.made_at if held and held.number <= least else None
 
 
 def demands(plans: Iterable[Counting]) -> list[Demand]:

@@ -230,9 +230,16 @@ def test_a_gate_that_reports_what_it_enforces_reads_a_suspension_back(plans: Cal
     plan = plans([measures("suspend")], {"a": 0})
     publish(plan)
     assert done.settle_progress(by=MACHINE) == 0
-    models.GateSeen.objects.create(gate="shop", epoch=1, seq=0, seen_at=later(3))
+    shop = models.GateSeen.objects.create(gate="shop", epoch=1, seq=0, seen_at=NOW)
+    late = models.GateSeen.objects.create(gate="late", epoch=0, seq=0, seen_at=NOW - timedelta(minutes=5))
+    assert done.settle_progress(by=MACHINE) == 0  # one gate of two still enforces an older list
+    late.epoch = 1
+    late.save()
     done.settle_progress(by=MACHINE)
-    assert stands(plan, "a") == ("closed", "", {"suspend": "2026-03-02T12:03:00.000Z"})
+    assert stands(plan, "a") == ("closed", "", {"suspend": "2026-03-02T12:01:00.000Z"})
+    shop.seen_at = NOW + timedelta(minutes=1)
+    shop.save()
+    assert done.settle_progress(by=MACHINE) == 0
 
 
 def test_what_a_person_decided_is_left_alone(plans: Callable[..., Any]):
