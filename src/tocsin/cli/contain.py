@@ -72,8 +72,8 @@ def draw(
             incident, policy=policy, systems=_connected(wired), by=acts.author(), since_at=_moment(since)
         )
         _print_plan(plan)
-    listing.lines("", _("Nothing is enforced yet. Next: tocsin contain approve {number} --accounts {n}").format(
-        number=plan.number, n=plan.accounts), style="bold")  # fmt: skip
+        needed, _missing = queries.approvals_missing(plan.number)
+    listing.lines("", shown.next_step(plan, needed=needed), style="bold")
 
 
 def _automatic(

@@ -136,6 +136,17 @@ def _held_words(reason: str) -> str:
     return f"{word(rule)}{colon}{rest}" if rule in WORDS else reason
 
 
+def next_step(plan: Plan, *, needed: int) -> str:
+    """Return what comes after drawing: who approves, and how."""
+    text = _("Nothing is enforced yet. Next: tocsin contain approve {number} --accounts {n}")
+    if needed > 1:
+        text = _(
+            "Nothing is enforced yet. Next, {people} people who did not draw it: "
+            "tocsin contain approve {number} --accounts {n} --as NAME --key FILE"
+        )
+    return text.format(number=plan.number, n=plan.accounts, people=needed)
+
+
 def print_dry_run(plan: Plan) -> None:
     """Print everything a person must know before approving."""
     out, run = listing.console(), plan.dry_run
@@ -360,7 +371,7 @@ def print_story(story: AccountStory) -> None:
     wave = f"{story.wave} ({word('begun' if story.begun else 'waiting')})" if story.wave else "-"
     rows: list[tuple[str, object]] = [
         (_("account"), story.account), (_("in this plan"), word(story.kept)), (_("rule"), gettext(story.rule)),
-        (_("role"), word(story.role)), (_("certainty"), word(story.certainty)),
+        (_("role"), word(story.role)), (_("certainty"), listing.word(story.certainty)),
         (_("platform"), story.platform or word("unknown")), (_("asked"), asked or "-"), (_("wave"), wave),
         (_("state"), f"{word(story.state)} {_held_words(story.reason)}".strip() if story.wave else "-"),
     ]  # fmt: skip

@@ -44,6 +44,8 @@ def start_plan(number: int, *, emergency_reason: str = "", by: Author) -> Plan:
         stored.emergency_reason = emergency_reason
         if stored.dry_run["since"] == manifest.AT_START:
             stored.since_at = now
+            # What people did between approval and now is before the containment time that holds from here.
+            models.ContainmentProgress.objects.filter(plan=stored).delete()
         stored.save(update_fields=["state", "started_at", "watched_since_at", "emergency_reason", "since_at"])
         begun = _begin(stored, all_of_them=bool(emergency_reason), at=now)
         released = _release_left(stored, by=by)
