@@ -128,7 +128,7 @@ class EventStore:
             raise QueryRefused(f"The store refused a question: {error}", where=sql[:200]) from error
 
     def copy_csv(self, sql: str, path: Path, params: Parameters = None) -> None:
-        """Write the answer of one SELECT as CSV with a header: aside in the scratch folder, then renamed into place."""
+        """Write the answer of one SELECT as CSV with a header, 0600: aside in scratch, then renamed into place."""
         self._copy(sql, path, "FORMAT csv, HEADER true", params)
 
     def copy_parquet(self, sql: str, path: Path, params: Parameters = None, *, compression: str = "zstd") -> None:
@@ -140,6 +140,7 @@ class EventStore:
             raise QueryRefused("This store was opened for reading only", mend="Open it with a scratch folder.")
         aside = self.scratch / f".{path.name}.{os.getpid()}"
         self._run(f"COPY ({sql}) TO {quoted(str(aside.resolve()))} ({options})", params)
+        aside.chmod(0o600)
         aside.replace(path)
 
 

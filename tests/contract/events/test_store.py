@@ -1,5 +1,6 @@
 """The store that answers questions about a hostile folder can read its events and nothing else."""
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,9 @@ def test_rows_can_be_loaded_and_asked_for(store):
     assert store.rows("SELECT b FROM pairs WHERE a = $a", {"a": 2}) == [{"b": "y"}]
     store.load("pairs", {"a": "INTEGER"}, [])
     assert store.count("SELECT * FROM pairs") == 0
+
+
+def test_what_is_written_names_people_so_only_its_owner_may_read_it(store, tmp_path):
+    store.copy_csv("SELECT 'someone' AS account", tmp_path / "accounts.csv")
+    store.copy_parquet("SELECT 'someone' AS account", tmp_path / "accounts.parquet")
+    assert {stat.S_IMODE((tmp_path / f"accounts.{kind}").stat().st_mode) for kind in ("csv", "parquet")} == {0o600}
