@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
 
 from tocsin.approvals import commands as approvals
 from tocsin.approvals.values import Approval
@@ -19,6 +18,7 @@ from tocsin.scopes import queries as scopes
 from tocsin.staff import permissions, queries as staff
 from tocsin.staff.permissions import Act
 
+django_models = lazily("django.db.models")
 models = lazily("tocsin.containment.models")
 
 
@@ -58,7 +58,7 @@ def is_large(stored: Any) -> bool:
     The incident's other plans in force count too: many small plans are one large one.
     """
     others = models.ContainmentPlan.objects.filter(incident_id=stored.incident_id, state__in=follow_up.HOLDING)
-    contained = others.exclude(id=stored.id).aggregate(n=Sum("accounts"))["n"] or 0
+    contained = others.exclude(id=stored.id).aggregate(n=django_models.Sum("accounts"))["n"] or 0
     above: int = stored.policy["approval"]["above"]
     return bool(stored.accounts + contained > above or stored.policy["everyone"])
 

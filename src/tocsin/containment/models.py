@@ -229,7 +229,9 @@ class GateEpoch(models.Model):
     not_after = models.DateTimeField(null=True)
     plans = models.JSONField()  # plan numbers in it
     reason = models.TextField()
-    made_from = models.JSONField(default=dict)  # plan number -> its state and last begun wave: differs, a new one is due
+    made_from = models.JSONField(
+        default=dict
+    )  # plan number -> its state and last begun wave: differs, a new one is due
     followed_until = models.DateTimeField(null=True)  # progress up to then is in the list
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
 
 from tocsin.containment import drawing, plans
 from tocsin.containment.errors import NotInPlan
@@ -37,6 +36,7 @@ from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
 from tocsin.scopes import queries as scopes
 
+django_models = lazily("django.db.models")
 models = lazily("tocsin.containment.models")
 
 _PERSONAL_END = (StepState.UNDONE, StepState.EXEMPT, StepState.APPEALED)
@@ -133,7 +133,7 @@ def _state_at_gate(moved: _Moved, *, measure: Measure, begun: StepState) -> Step
 
 def _steps(stored: Any) -> Iterator[tuple[_Key, StepState, int]]:
     found = models.ContainmentStep.objects.filter(plan=stored).values("system", "measure", "platform", "wave", "state")
-    for each in found.annotate(accounts=Count("id")).order_by():
+    for each in found.annotate(accounts=django_models.Count("id")).order_by():
         key = _Key(each["system"], each["measure"], each["platform"], each["wave"])
         yield key, StepState(each["state"]), each["accounts"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Max
 
 from tocsin.containment.done import Recorded, record_facts
 from tocsin.containment.errors import NoSuchStream, StreamNotUnderstood
@@ -22,6 +21,7 @@ from tocsin.kernel.loading import lazily
 from tocsin.staff import permissions, secrets as sealing
 from tocsin.staff.permissions import Act
 
+django_models = lazily("django.db.models")
 models = lazily("tocsin.containment.models")
 
 RECORDED_AT_ONCE = 20_000
@@ -190,8 +190,11 @@ def _stream_of(row: Any) -> Stream:
 
 def _counted(received: Stream, *, row: Any) -> Stream:
     tokens = models.SignalToken.objects.filter(stream=row)
-    counts = {SignalOutcome(each["outcome"]): each["n"] for each in tokens.values("outcome").annotate(n=Count("id"))}
-    return changed(received, counts=counts, last_at=tokens.aggregate(last=Max("received_at"))["last"])
+    counts = {
+        SignalOutcome(each["outcome"]): each["n"]
+        for each in tokens.values("outcome").annotate(n=django_models.Count("id"))
+    }
+    return changed(received, counts=counts, last_at=tokens.aggregate(last=django_models.Max("received_at"))["last"])
 
 
 def _detail(news: SignalNews) -> str:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max, Sum
-
 from tocsin.containment import plans
 from tocsin.containment.policy import StopRules
 from tocsin.containment.states import WaveState
 from tocsin.containment.values import LiftReason, MinuteSeen, StopRule, Watched
 from tocsin.kernel.loading import lazily
 
+django_models = lazily("django.db.models")
 models = lazily("tocsin.containment.models")
 
 # Accounts that were contained and need not have been; whoever left the scope was not troubled by a mistake of ours.
@@ -55,8 +54,10 @@ def watched(stored: Any) -> tuple[Watched, ...]:
     minutes = models.ContainmentMinute.objects.filter(
         plan_id=stored.id, at__gte=since_at.replace(second=0, microsecond=0)
     )
-    failures = minutes.aggregate(n=Sum("failures"))["n"] or 0
-    resets = minutes.values("at").annotate(n=Sum("resets")).aggregate(most=Max("n"))["most"] or 0
+    failures = minutes.aggregate(n=django_models.Sum("failures"))["n"] or 0
+    resets = (
+        minutes.values("at").annotate(n=django_models.Sum("resets")).aggregate(most=django_models.Max("n"))["most"] or 0
+    )
     complaints = models.ContainmentAppeal.objects.filter(plan_id=stored.id, made_at__gte=since_at).count()
     lifted = models.ContainmentProgress.objects.filter(plan_id=stored.id, state_at__gte=since_at)
     needless = sum(lifted.filter(reason__startswith=reason).count() for reason in _NEEDLESS)
