@@ -192,8 +192,9 @@ def revise(investigation: Investigation, *, incident: int, by: Author) -> Revisi
 
 
 def _title(investigation: Investigation) -> str:
-    kinds = Counter(each.kind.value.replace("_", " ") for each in investigation.detections)
-    return ", ".join(kind for kind, _count in kinds.most_common(3)) or "reported by a person"
+    kinds = Counter(each.kind for each in investigation.detections)
+    words = [report_queries.kind_word(kind) for kind, _count in kinds.most_common(3)]
+    return ", ".join(words) or _("reported by a person")
 
 
 def _severity(investigation: Investigation) -> Severity:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.kernel.language import gettext, gettext_noop
+from tocsin.kernel.language import format_number, gettext, gettext_noop
 from tocsin.kernel.redaction import printable
 
 # The words of states, roles and certainties, as a person reads them.
@@ -42,6 +42,11 @@ PIPE_COLUMNS = 160  # where there is no terminal to ask
 def word(value: str) -> str:
     """Return a word of the glossary in the reader's language; any other as it is."""
     return gettext(WORDS[value]) if value in WORDS else value
+
+
+def counted(name: str, n: int) -> str:
+    """Return how many there are of something, with the language's own colon."""
+    return gettext("{name}: {n}").format(name=name, n=format_number(n))
 
 
 def console() -> Console:

@@ -86,7 +86,7 @@ def diff(wired: Wired, incident: int, earlier: int | None, later: int | None) ->
         ("-", _("removed"), found.removed, found.removed_count),
         ("~", _("role or certainty changed"), found.changed, found.changed_count),
     ):
-        listing.lines(f"{word}: {format_number(count)}", *(f"  {sign} {name}" for name in names))
+        listing.lines(listing.counted(word, count), *(f"  {sign} {name}" for name in names))
 
 
 @command.command("freeze")
@@ -167,10 +167,10 @@ def claim(
 
 def _described(revision: Revision) -> list[tuple[str, object]]:
     counts = revision.counts
-    certainty = ", ".join(f"{listing.word(word)}: {format_number(n)}" for word, n in counts["certainty"].items()) or "-"
-    role = ", ".join(f"{listing.word(word)}: {format_number(n)}" for word, n in counts["role"].items()) or "-"
+    certainty = ", ".join(listing.counted(listing.word(word), n) for word, n in counts["certainty"].items()) or "-"
+    role = ", ".join(listing.counted(listing.word(word), n) for word, n in counts["role"].items()) or "-"
     changes = ", ".join(
-        f"{word}: {format_number(counts[key])}"
+        listing.counted(word, counts[key])
         for key, word in (
             ("added", _("added")),
             ("removed", _("removed")),

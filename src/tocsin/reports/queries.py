@@ -11,6 +11,9 @@ from tocsin.events.queries import EventStore
 from tocsin.kernel import language
 from tocsin.reports import answers, terminal, timeline as timelines
 from tocsin.reports.values import Answer, Investigation, RuleNote, TimelinePoint
+from tocsin.reports.vocabulary import kind_word
+
+__all__ = ["answer", "kind_word", "render_terminal", "rule_notes", "rules_digest", "timeline"]
 
 
 def answer(investigation: Investigation) -> Answer:
