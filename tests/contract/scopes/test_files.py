@@ -41,7 +41,9 @@ def written(logs: Logs, folder: Path) -> tuple[list[dict[str, str]], list[dict[s
     assert logs.store is not None
     folder.mkdir(exist_ok=True)
     paths = write_scope_files(logs.store, folder=folder)
-    affected, objects = (list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))) for path in paths[:2])
+    affected, objects = (
+        list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))) for path in paths[:2]
+    )
     return affected, objects
 
 
