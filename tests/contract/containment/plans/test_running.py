@@ -85,8 +85,8 @@ def test_minutes_told_twice_count_once(running):
     assert {each.rule.value: each.value for each in queries.watching(plan.number)}["failed_sign_ins_per_account"] == 3
 
 
-def test_a_complaint_in_the_canary_holds_the_rest(running):
-    (canary,) = (each for each in MANY if queries.account_state(running.number, each).wave == 1)
+def test_a_complaint_in_the_canary_holds_the_rest(running, rows_of):
+    (canary,) = (account for account, row in rows_of(running).items() if row["wave"] == 1)
     held = commands.appeal(running.number, account=canary, text="why me", by=NIGHT)
     assert held.state is PlanState.PAUSED and held.paused_reason.startswith("complaints_share")
     assert queries.account_state(running.number, canary).state is StepState.APPEALED
