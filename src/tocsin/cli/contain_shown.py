@@ -61,8 +61,8 @@ WORDS = {
     "suspended": gettext_noop("suspended"),
     "old_session_active": gettext_noop("a session of before still works"),
     "suspended_acting": gettext_noop("suspended, and still acts"),
-    "contacts_per_reset": gettext_noop("contacts with support per reset"),
-    "contacts_per_sign_in": gettext_noop("contacts with support per other sign-in"),
+    "calls_per_reset": gettext_noop("contacts with support per reset"),
+    "calls_per_sign_in": gettext_noop("contacts with support per other sign-in"),
     "mail_lost_share": gettext_noop("share of messages that reach nobody"),
     "mails_per_minute": gettext_noop("messages a minute"),
     "upheld": gettext_noop("upheld"),
@@ -275,7 +275,7 @@ def _print_collateral(shown: Mapping[str, Any]) -> None:
     rows = [
         (_("must sign in again"), shown["sign_ins"]), (_("must choose a new password"), shown["resets"]),
         (_("must update or replace a client"), shown["updates"]), (_("suspended"), shown["suspended"]),
-        (_("keys to rotate"), shown["keys"]), (_("contacts with support"), shown["support_contacts"]),
+        (_("keys to rotate"), shown["keys"]), (_("contacts with support"), shown["support_calls"]),
         (_("locked out until a person helps"), shown["locked_out"]), (_("messages about a reset"), shown["mails"]),
         (_("asked to update, platform never seen"), shown["platform_unknown"]),
     ]  # fmt: skip

@@ -43,12 +43,12 @@ def approve_plan(number: int, *, typed_count: int | None, by: Author) -> Plan:
             )
         _check_count(stored, typed_count=typed_count)
         check_unchanged(stored)
-        approvals.approve(plans.subject_of(stored), digest=stored.digest, typed_count=typed_count, by=by)
+        approvals.approve(plans.entry_about(stored), digest=stored.digest, typed_count=typed_count, by=by)
         if stored.state == PlanState.DRAWN and missing(stored) == 0:
             move(stored, to=PlanState.APPROVED)
             stored.save(update_fields=["state"])
             facts = {"plan": stored.number, "digest": stored.digest}
-            journal.write(verb="containment.plan_approved", subject=plans.subject_of(stored), by=by, facts=facts)
+            journal.write(verb="containment.plan_approved", subject=plans.entry_about(stored), by=by, facts=facts)
     return plans.plan(number)
 
 

@@ -21,7 +21,7 @@ def predicted(drawn: Drawn, *, policy: Policy) -> dict[str, Any]:
     """Return the prediction: exact counts, then what the assumptions make of them.
 
     - ``sign_ins``: accounts whose session ends, each must sign in once more.
-    - ``support_contacts`` = resets x contacts_per_reset + other sign-ins x contacts_per_sign_in, rounded up.
+    - ``support_calls`` = resets x calls_per_reset + other sign-ins x calls_per_sign_in, rounded up.
     - ``mails`` = resets: one message each at least. ``mail_minutes`` = the largest wave's mails / mails_per_minute.
     - ``locked_out`` = resets x mail_lost_share, rounded up: whoever the message does not reach needs a person.
     - ``platform_unknown``: accounts asked to update whose platform was never seen; the gate asks them nothing.
@@ -35,14 +35,14 @@ def predicted(drawn: Drawn, *, policy: Policy) -> dict[str, Any]:
         (_accounts([c for c in cells if c.wave == w], drawn=drawn, kinds={MeasureKind.RESET_PASSWORD}) for w in waves),
         default=0,
     )
-    contacts = resets * assumed.contacts_per_reset + (sign_ins - resets) * assumed.contacts_per_sign_in
+    calls = resets * assumed.calls_per_reset + (sign_ins - resets) * assumed.calls_per_sign_in
     return {
         "sign_ins": sign_ins,
         "resets": resets,
         "updates": _accounts(cells, drawn=drawn, kinds=OF_CLIENTS),
         "suspended": _accounts(cells, drawn=drawn, kinds={MeasureKind.SUSPEND}),
         "keys": _accounts(cells, drawn=drawn, kinds={MeasureKind.ROTATE_KEY}),
-        "support_contacts": math.ceil(contacts),
+        "support_calls": math.ceil(calls),
         "mails": resets,
         "mail_minutes": math.ceil(peak / assumed.mails_per_minute) if assumed.mails_per_minute else None,
         "locked_out": math.ceil(resets * assumed.mail_lost_share),

@@ -28,7 +28,7 @@ def pause(stored: Any, *, reason: str, held: bool, by: Author) -> None:
     stored.paused_reason = reason
     stored.save(update_fields=["state", "paused_reason"])
     facts = {"plan": stored.number, "by_stop_rule": held, **({"rule": reason} if held else {})}
-    personal = {} if held else {"reason": (reason, plans.subject_of(stored))}
+    personal = {} if held else {"reason": (reason, plans.entry_about(stored))}
     journal.write(
-        verb="containment.plan_paused", subject=plans.subject_of(stored), by=by, facts=facts, personal=personal
+        verb="containment.plan_paused", subject=plans.entry_about(stored), by=by, facts=facts, personal=personal
     )

@@ -39,9 +39,9 @@ def undo_plan(number: int, *, accounts: Sequence[str] | None = None, reason: str
             stored.save(update_fields=["state"])
             steps = sending.undo_steps(stored.id)
             journal.write(
-                verb="containment.plan_undone", subject=plans.subject_of(stored), by=by,
+                verb="containment.plan_undone", subject=plans.entry_about(stored), by=by,
                 facts={"plan": number, "accounts": stored.accounts, "steps": steps},
-                personal={"reason": (reason, plans.subject_of(stored))},
+                personal={"reason": (reason, plans.entry_about(stored))},
             )  # fmt: skip
         else:
             text = f"{LiftReason.UNDONE.value}: {reason}"
@@ -79,7 +79,7 @@ def appeal(number: int, *, account: str, text: str, by: Author) -> Plan:
         if new:
             person = f"account:{account}"
             journal.write(
-                verb="containment.account_appealed", subject=plans.subject_of(stored), by=by,
+                verb="containment.account_appealed", subject=plans.entry_about(stored), by=by,
                 facts={"plan": number, "appeal": str(made.id)},
                 personal={"account": (account, person), "text": (text, person)},
             )  # fmt: skip
@@ -116,7 +116,7 @@ def decide_appeal(number: int, *, account: str, uphold: bool, reason: str, by: A
             _put_progress(stored, accounts=[account], state=StepState.PLANNED, reason="")
             person = f"account:{account}"
             journal.write(
-                verb="containment.appeal_rejected", subject=plans.subject_of(stored), by=by,
+                verb="containment.appeal_rejected", subject=plans.entry_about(stored), by=by,
                 facts={"plan": number, "appeal": str(made.id)},
                 personal={"account": (account, person), "reason": (reason, person)},
             )  # fmt: skip
@@ -137,7 +137,7 @@ def lift(stored: Any, *, accounts: Sequence[str], state: StepState, reason: str,
         "plan": stored.number, "accounts": len(names), "steps": steps,
         "accounts_sha256": hashlib.sha256("\n".join(names).encode()).hexdigest(),
     }  # fmt: skip
-    journal.write(verb=verb, subject=plans.subject_of(stored), by=by, facts=facts, rows=rows_of(told, reason=reason))
+    journal.write(verb=verb, subject=plans.entry_about(stored), by=by, facts=facts, rows=rows_of(told, reason=reason))
     return len(names)
 
 

@@ -133,7 +133,7 @@ def _put_in(
             "plan": stored.number, "incident": incident, "revision": revision.number, "accounts": stored.accounts,
             "policy": policy.name, "digest": stored.digest, "measures_sha256": drawn.sha256, "superseded": superseded,
         }  # fmt: skip
-        journal.write(verb="containment.plan_drawn", subject=plans.subject_of(stored), by=by, facts=facts)
+        journal.write(verb="containment.plan_drawn", subject=plans.entry_about(stored), by=by, facts=facts)
     return plans.plan(stored.number)
 
 
@@ -164,7 +164,7 @@ def _supersede_waiting(found: Any, *, by: Author) -> list[int]:
         each.save(update_fields=["state"])
         numbers.append(each.number)
         journal.write(
-            verb="containment.plan_superseded", subject=plans.subject_of(each), by=by, facts={"plan": each.number}
+            verb="containment.plan_superseded", subject=plans.entry_about(each), by=by, facts={"plan": each.number}
         )
     return numbers
 

@@ -43,14 +43,14 @@ def row(number: int, *, locked: bool = False) -> Any:
     return stored
 
 
-def subject_of(stored: Any) -> str:
+def entry_about(stored: Any) -> str:
     """Return how approvals and the journal name a plan."""
     return f"containment_plan:{stored.id}"
 
 
 def approvals_of(stored: Any) -> tuple[Approval, ...]:
     """Return the approvals of exactly the digest this plan has."""
-    return approvals.approvals_of(subject_of(stored), digest=stored.digest)
+    return approvals.approvals_of(entry_about(stored), digest=stored.digest)
 
 
 def plan_of(stored: Any) -> Plan:

@@ -108,8 +108,8 @@ class StopRules:
 class Assumptions:
     """What the prediction of collateral damage stands on: assumptions, to be replaced by the company's own figures."""
 
-    contacts_per_reset: float = 0.03
-    contacts_per_sign_in: float = 0.005
+    calls_per_reset: float = 0.03
+    calls_per_sign_in: float = 0.005
     mail_lost_share: float = 0.02
     mails_per_minute: float = 600.0
 
@@ -175,6 +175,8 @@ def automatic(
             name = _update_name(update) + (f", {roles[0]}" if roles else "")
             rules.append(Rule(name, condition, (*asked, update), at_once=bool(roles)))
     rules.append(Rule(gettext_noop("used by the intruder"), used, asked, at_once=True))
+    proven = Condition(certainties=("confirmed",))
+    rules.append(Rule(gettext_noop("proven by events"), proven, asked, at_once=True))
     rules.append(Rule(gettext_noop("everybody else in the scope"), Condition(), asked))
     return Policy(
         name="-".join(each.value for each in leaked),

@@ -49,13 +49,13 @@ def start_plan(number: int, *, emergency_reason: str = "", by: Author) -> Plan:
         stored.save(update_fields=["state", "started_at", "watched_since_at", "emergency_reason", "since_at"])
         begun = _begin(stored, all_of_them=bool(emergency_reason), at=now)
         released = _release_left(stored, by=by)
-        personal = {"reason": (emergency_reason, plans.subject_of(stored))} if emergency_reason else {}
+        personal = {"reason": (emergency_reason, plans.entry_about(stored))} if emergency_reason else {}
         facts = {
             "plan": number, "digest": stored.digest, "since_at": stored.since_at.isoformat(), "waves": begun,
             "emergency": bool(emergency_reason), "released": released,
         }  # fmt: skip
         journal.write(
-            verb="containment.plan_started", subject=plans.subject_of(stored), by=by, facts=facts, personal=personal
+            verb="containment.plan_started", subject=plans.entry_about(stored), by=by, facts=facts, personal=personal
         )
     return plans.plan(number)
 
@@ -78,10 +78,10 @@ def begin_next_wave(number: int, *, reason: str = "", by: Author) -> Plan:
         if not holding.hold_if_stopped(stored, by=by):
             _check_waited(stored, reason=reason)
             begun = _begin(stored, all_of_them=False, at=clock.now())
-            personal = {"reason": (reason, plans.subject_of(stored))} if reason else {}
+            personal = {"reason": (reason, plans.entry_about(stored))} if reason else {}
             facts = {"plan": number, "waves": begun}
             journal.write(
-                verb="containment.wave_begun", subject=plans.subject_of(stored), by=by, facts=facts, personal=personal
+                verb="containment.wave_begun", subject=plans.entry_about(stored), by=by, facts=facts, personal=personal
             )
     return plans.plan(number)
 
@@ -107,7 +107,7 @@ def record_minutes(number: int, *, source: str, minutes: Sequence[MinuteSeen], b
             "plan": number, "source": source, "minutes": len(minutes), "sign_ins": sum(m.sign_ins for m in minutes),
             "failures": sum(m.failures for m in minutes), "resets": sum(m.resets for m in minutes),
         }  # fmt: skip
-        journal.write(verb="containment.minutes_recorded", subject=plans.subject_of(stored), by=by, facts=facts)
+        journal.write(verb="containment.minutes_recorded", subject=plans.entry_about(stored), by=by, facts=facts)
         if stored.state == PlanState.RUNNING:
             holding.hold_if_stopped(stored, by=by)
     return plans.plan(number)
@@ -133,9 +133,9 @@ def resume_plan(number: int, *, reason: str, by: Author) -> Plan:
         stored.paused_reason, stored.watched_since_at = "", clock.now()
         stored.save(update_fields=["state", "paused_reason", "watched_since_at"])
         stored.waves.filter(state=WaveState.HELD).update(state=WaveState.BEGUN, held_reason="")
-        personal = {"reason": (reason, plans.subject_of(stored))}
+        personal = {"reason": (reason, plans.entry_about(stored))}
         journal.write(
-            verb="containment.plan_resumed", subject=plans.subject_of(stored), by=by, facts={"plan": number},
+            verb="containment.plan_resumed", subject=plans.entry_about(stored), by=by, facts={"plan": number},
             personal=personal,
         )  # fmt: skip
     return plans.plan(number)
@@ -162,9 +162,9 @@ def close_plan(number: int, *, reason: str = "", by: Author) -> Plan:
         approving.move(stored, to=PlanState.CLOSED)
         stored.closed_at = clock.now()
         stored.save(update_fields=["state", "closed_at"])
-        personal = {"reason": (reason, plans.subject_of(stored))} if reason else {}
+        personal = {"reason": (reason, plans.entry_about(stored))} if reason else {}
         journal.write(
-            verb="containment.plan_closed", subject=plans.subject_of(stored), by=by,
+            verb="containment.plan_closed", subject=plans.entry_about(stored), by=by,
             facts={"plan": number, "written_off": left}, personal=personal,
         )  # fmt: skip
     return plans.plan(number)

@@ -81,6 +81,13 @@ def test_identities_the_intruder_used_are_measured_and_counted_apart(company, ro
     assert rows_of(plan)["both"]["role"] == "victim"
 
 
+def test_who_is_proven_to_be_affected_does_not_wait_for_the_last_wave(company, rows_of):
+    company.freeze([{"account": "proven", "certainty": "confirmed"}, *(f"u{n}" for n in range(500))])
+    for policy in (policy_file.read_policy("session-leak"), queries.automatic((queries.Leaked.SESSION,))):
+        plan = commands.draw_plan(company.incident, policy=policy, systems={}, by=company.by)
+        assert rows_of(plan)["proven"]["wave"] == 1
+
+
 def test_a_follow_up_keeps_hold_of_an_identity_the_evidence_still_names(company, started):
     company.freeze(["u1"], principals=["ravi"])
     started()
@@ -168,10 +175,10 @@ def test_the_dry_run_says_what_a_system_cannot_undo_and_how_long_it_takes(compan
 
 def test_collateral_damage_is_counted_and_its_assumptions_are_shown(company):
     company.freeze([f"u{n}" for n in range(1000)])
-    plan = company.draw("policy: p\nrules:\n  - {measures: [reset_password]}\ncollateral: {contacts_per_reset: 0.1}\n")
+    plan = company.draw("policy: p\nrules:\n  - {measures: [reset_password]}\ncollateral: {calls_per_reset: 0.1}\n")
     shown = plan.dry_run["collateral"]
-    assert (shown["resets"], shown["support_contacts"], shown["locked_out"]) == (1000, 100, 20)
-    assert shown["assumptions"]["contacts_per_reset"] == 0.1
+    assert (shown["resets"], shown["support_calls"], shown["locked_out"]) == (1000, 100, 20)
+    assert shown["assumptions"]["calls_per_reset"] == 0.1
 
 
 def test_a_measure_that_no_named_system_takes_is_refused(company, system):
