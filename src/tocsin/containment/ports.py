@@ -11,7 +11,7 @@ from tocsin.containment.values import DoneFact, Measure, MeasureKind
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One measure wanted on one account. ``key`` is the same at every try: incident, account, measure, revision."""
+    """One measure wanted on one account. ``key`` is the same at every try: plan, account, measure, system."""
 
     account: str
     measure: Measure

@@ -22,6 +22,14 @@ from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 
+# Another plan wants the same of the same account there: what is in force is not lifted while it does.
+_HELD_BY_ANOTHER = """
+EXISTS (SELECT 1 FROM tocsin_containmentstep other JOIN tocsin_containmentplan holder ON holder.id = other.plan_id
+         WHERE other.account = step.account AND other.system = step.system AND other.measure = step.measure
+           AND other.plan_id <> step.plan_id AND other.details = step.details
+           AND (other.state IN ('sending', 'sent', 'confirmed') AND holder.state IN ('running', 'paused', 'closed')
+                OR other.state = 'planned' AND holder.state IN ('running', 'paused')))
+"""
 # Due steps of one system, oldest try first and the riskiest of a wave first (index containment_step_due). What is
 # planned is sent only while its plan runs and its wave goes on; reading back and undoing never stop.
 _CLAIM = """
@@ -31,7 +39,9 @@ WITH due AS MATERIALIZED (
     JOIN tocsin_containmentplan plan ON plan.id = step.plan_id
     JOIN tocsin_containmentwave wave ON wave.plan_id = step.plan_id AND wave.number = step.wave
    WHERE step.system = %(system)s AND step.next_try_at <= %(now)s
-     AND (step.state <> 'planned' OR (plan.state = 'running' AND wave.state = 'begun'))
+     AND (step.state <> 'planned' OR (plan.state = 'running' AND wave.state = 'begun' AND NOT EXISTS (
+          SELECT 1 FROM tocsin_containmentstep other WHERE other.account = step.account AND other.state = 'undoing'
+             AND other.system = step.system AND other.measure = step.measure)))  -- else it is lifted after we took it
    ORDER BY step.next_try_at, step.id
    LIMIT %(limit)s
      FOR UPDATE OF step SKIP LOCKED)
@@ -57,11 +67,24 @@ UPDATE tocsin_containmentstep step
  WHERE step.id = settled.id AND step.claimed_by = %(worker)s AND step.state = settled.was
 RETURNING step.id
 """
+# "So before us" is not said of what another plan of ours brought about: the last one to be undone lifts it.
+_OURS = """
+UPDATE tocsin_containmentstep step SET reason = ''
+ WHERE step.id = ANY(%(ids)s::uuid[]) AND step.reason = %(held_already)s AND EXISTS (
+       SELECT 1 FROM tocsin_containmentstep other
+        WHERE other.account = step.account AND other.system = step.system AND other.measure = step.measure
+          AND other.id <> step.id AND other.details = step.details
+          AND (other.reason = %(still_held)s
+               OR other.reason <> %(held_already)s AND other.state IN ('sending', 'sent', 'confirmed')))
+"""
 # What was lifted while it was on its way is undone as soon as it has arrived.
-_UNWANTED = """
+_UNWANTED = f"""
 UPDATE tocsin_containmentstep step
-   SET state = CASE step.state WHEN 'planned' THEN 'undone' ELSE 'undoing' END, state_at = %(now)s, tries = 0,
-       next_try_at = CASE step.state WHEN 'planned' THEN NULL ELSE %(now)s END
+   SET state = CASE WHEN step.state = 'planned' OR {_HELD_BY_ANOTHER} THEN 'undone' ELSE 'undoing' END,
+       state_at = %(now)s, tries = 0,
+       reason = CASE WHEN step.state <> 'planned' AND step.reason <> %(held_already)s AND {_HELD_BY_ANOTHER}
+                     THEN %(still_held)s ELSE step.reason END,
+       next_try_at = CASE WHEN step.state = 'planned' OR {_HELD_BY_ANOTHER} THEN NULL ELSE %(now)s END
   FROM tocsin_containmentplan plan
  WHERE step.id = ANY(%(ids)s::uuid[]) AND plan.id = step.plan_id AND step.state IN ('planned', 'sent', 'confirmed')
    AND (plan.state = 'undone' OR EXISTS (
@@ -69,15 +92,19 @@ UPDATE tocsin_containmentstep step
          WHERE progress.plan_id = step.plan_id AND progress.account = step.account
            AND progress.state IN ('undone', 'exempt')))
 """
-_UNDO = """
-UPDATE tocsin_containmentstep
-   SET state = CASE WHEN state IN ('planned', 'refused') OR reason = %(not_known)s THEN 'undone' ELSE 'undoing' END,
+_UNDO = f"""
+UPDATE tocsin_containmentstep step
+   SET state = CASE WHEN {{gone}} OR {_HELD_BY_ANOTHER} THEN 'undone' ELSE 'undoing' END,
        state_at = %(now)s, tries = 0, lease_until = NULL, claimed_by = '',
-       next_try_at = CASE WHEN state IN ('planned', 'refused') OR reason = %(not_known)s THEN NULL ELSE %(now)s END
+       reason = CASE WHEN NOT ({{gone}}) AND reason <> %(held_already)s AND {_HELD_BY_ANOTHER}
+                     THEN %(still_held)s ELSE reason END,
+       next_try_at = CASE WHEN {{gone}} OR {_HELD_BY_ANOTHER} THEN NULL ELSE %(now)s END
  WHERE plan_id = %(plan)s AND (%(everybody)s OR account = ANY(%(accounts)s::text[]))
    AND state IN ('planned', 'sent', 'confirmed', 'unreachable', 'refused', 'appealed')
    AND NOT starts_with(reason, %(cannot)s)
-"""
+""".format(gone="state IN ('planned', 'refused') OR reason = %(not_known)s")
+_LOCK = 0x756E646F  # "undo": of two plans undone at once, the second must see that the first holds nothing any more
+_WORDS = {"held_already": StepReason.HELD_ALREADY.value, "still_held": StepReason.STILL_HELD.value}
 
 
 def claim_steps(system: str, *, limit: int, lease_seconds: float, worker: str) -> list[ClaimedStep]:
@@ -96,7 +123,8 @@ def claim_steps(system: str, *, limit: int, lease_seconds: float, worker: str) -
 def _claimed(row: Mapping[str, Any]) -> ClaimedStep:
     details = row["details"] if isinstance(row["details"], dict) else json.loads(row["details"])
     kind = MeasureKind(row["measure"])
-    text = "\0".join((kind, row["account"], row["system"], str(row["revision_id"])))
+    # The plan's number: what was undone and is asked anew must not be taken for a message that came twice.
+    text = "\0".join((kind, row["account"], row["system"], str(row["revision_id"]), str(row["plan"])))
     order = Order(
         account=row["account"], measure=Measure(kind, **details), since_at=row["since_at"],
         key=hashlib.sha256(text.encode()).hexdigest(),
@@ -124,7 +152,7 @@ def settle_steps(
         ours = _update(settled, worker=worker)
         kept = [(step, to) for step, to in settled if step.id in ours]
         if kept:
-            _lift_unwanted([step.id for step, _to in kept])
+            _settle_among_plans([step.id for step, _to in kept])
             _write(kept, system=system, verb=verb)
         if facts and record is not None:
             record(facts)
@@ -146,9 +174,10 @@ def _update(settled: Sequence[tuple[ClaimedStep, Settled]], *, worker: str) -> s
         return {row[0] for row in cursor.fetchall()}
 
 
-def _lift_unwanted(ids: list[UUID]) -> None:
+def _settle_among_plans(ids: list[UUID]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_UNWANTED, {"ids": ids, "now": clock.now()})
+        cursor.execute(_OURS, {"ids": ids, **_WORDS})
+        cursor.execute(_UNWANTED, {"ids": ids, "now": clock.now(), **_WORDS})
 
 
 def _write(kept: Sequence[tuple[ClaimedStep, Settled]], *, system: str, verb: str) -> None:
@@ -173,15 +202,17 @@ def _write(kept: Sequence[tuple[ClaimedStep, Settled]], *, system: str, verb: st
 def undo_steps(plan_id: UUID, *, accounts: Sequence[str] | None = None) -> int:
     """Mark the steps of a plan, or of some of its accounts, to be lifted; the caller's transaction and journal entry.
 
-    What was never sent is undone at once; the rest is ``undoing`` until its system lifted it. What a worker holds just
-    now is lifted when it has arrived. Returns how many steps moved.
+    What was never sent, or another plan in force asks for too, is undone at once; the rest is ``undoing`` until its
+    system lifted it. What a worker holds just now is lifted when it has arrived. Returns how many steps moved.
     """
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute(
             _UNDO,
             {
                 "plan": plan_id, "now": clock.now(), "not_known": StepReason.NOT_KNOWN,
                 "cannot": StepReason.CANNOT_BE_UNDONE, "everybody": accounts is None, "accounts": list(accounts or ()),
+                **_WORDS,
             },
         )  # fmt: skip
         return int(cursor.rowcount)

@@ -160,6 +160,7 @@ class StepReason(StrEnum):
     CANNOT_READ_BACK = "cannot_be_read_back"  # believed only when a fact of done arrives
     CANNOT_BE_UNDONE = "cannot_be_undone"
     NOT_TAKEN_HERE = "not_taken_by_this_system"
+    STILL_HELD = "another_plan_holds_it"  # undone here; the system goes on with it for the other plan
     SYSTEM_REMOVED = "system_removed"
     SAID_NO = "refused"
 

@@ -239,6 +239,44 @@ def test_undoing_lifts_what_is_in_force_and_leaves_alone_what_was_so_before_us(p
     assert states() == {StepState.CONFIRMED: 3, StepState.UNDONE: 2}
 
 
+def test_what_another_plan_holds_is_lifted_by_the_last_of_them(plans, shop, between):
+    accounts = shop.add(people(3))
+    first = plans(RESET, dict.fromkeys(accounts, 0), steps_made=False)
+    work(between)
+    second = plans(RESET, dict.fromkeys(accounts[1:], 0), steps_made=False)
+    work(between)
+    for plan, left in ((first, accounts[1:]), (second, [])):
+        models.ContainmentPlan.objects.filter(id=plan.id).update(state="undone")
+        sending.undo_steps(plan.id)
+        work(between)
+        assert shop.flagged() == left
+    assert "another_plan_holds_it" in reasons() and states() == {StepState.UNDONE: 5}
+
+
+def test_what_was_so_before_any_of_our_plans_stays(plans, shop, between):
+    accounts = shop.add(people(1))
+    shop.ask("UPDATE customers SET must_change = true")
+    made = []
+    for _number in range(2):
+        made.append(plans(RESET, dict.fromkeys(accounts, 0), steps_made=False))
+        work(between)
+    for each in made:
+        models.ContainmentPlan.objects.filter(id=each.id).update(state="undone")
+        sending.undo_steps(each.id)
+        work(between)
+    assert (shop.flagged(), states()) == (accounts, {StepState.UNDONE: 2})
+
+
+def test_an_order_of_another_plan_has_another_key(plans, shop, between):
+    accounts = shop.add(people(1))
+    for _number in range(2):
+        plan = plans(RESET, dict.fromkeys(accounts, 0), steps_made=False)
+        commands.make_steps(plan.number, wave=1, by=MACHINE)
+    models.ContainmentPlan.objects.update(revision=plan.revision)
+    claimed = sending.claim_steps("shop", limit=9, lease_seconds=60, worker="a")
+    assert len({step.order.key for step in claimed}) == 2
+
+
 def test_what_was_lifted_on_its_way_is_undone_when_it_has_arrived(plans, shop, between):
     accounts = shop.add(people(2))
     plan = plans(RESET, dict.fromkeys(accounts, 0), steps_made=False)
