@@ -58,6 +58,16 @@ PLAN_MOVES: dict[PlanState, frozenset[PlanState]] = {
     _P.UNDONE: frozenset(),
     _P.SUPERSEDED: frozenset(),
 }
+APPEAL_MOVES: dict[AppealState, frozenset[AppealState]] = {
+    AppealState.WAITING: frozenset({AppealState.UPHELD, AppealState.REJECTED}),
+    AppealState.UPHELD: frozenset(),
+    AppealState.REJECTED: frozenset(),
+}
+WAVE_MOVES: dict[WaveState, frozenset[WaveState]] = {
+    WaveState.WAITING: frozenset({WaveState.BEGUN}),
+    WaveState.BEGUN: frozenset({WaveState.HELD}),
+    WaveState.HELD: frozenset({WaveState.BEGUN}),
+}
 _SETTLED = frozenset({_S.UNDOING, _S.UNDONE, _S.APPEALED, _S.EXEMPT})
 STEP_MOVES: dict[StepState, frozenset[StepState]] = {
     _S.PLANNED: frozenset({_S.SENDING, _S.DONE, _S.UNDONE, _S.APPEALED, _S.EXEMPT}),
