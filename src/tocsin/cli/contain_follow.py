@@ -72,7 +72,7 @@ def follow(
         left = sum(line.accounts for line in queries.residue(number))
     closed = sum(each.accounts for each in counts if each.state.value == "closed")
     _show(sources, seen=seen)
-    words = _("{closed} accounts of plan {number} are safe, {left} of the waves that have begun are not yet.")
+    words = _("{closed} accounts of plan {number} are safe, {left} are not yet.")
     listing.lines(words.format(closed=format_number(closed), number=number, left=format_number(left)), style="bold")
     return _warned(seen)
 

@@ -69,6 +69,8 @@ WORDS = {
     "rejected": gettext_noop("rejected"),
 }
 OPEN_WORDS = {
+    "wave_waiting": gettext_noop("their wave has not begun"),
+    "appealed": gettext_noop("they object, and nobody has decided yet"),
     "never_seen": gettext_noop("nothing was heard of them since the containment time"),
     "not_done": gettext_noop("seen since, but they have not done what is asked"),
     "client_not_updated": gettext_noop("seen again with the old client"),
@@ -341,12 +343,10 @@ def print_rest(residue: Sequence[ResidueLine]) -> None:
         reasons[line.reason.value] += line.accounts
     total = sum(reasons.values())
     if not total:
-        listing.lines(_("Every account of the waves that have begun is safe or let out."), style="bold")
+        listing.lines(_("Every account is safe or let out."), style="bold")
         return
-    listing.lines(
-        ngettext("Not yet safe: {n} account.", "Not yet safe: {n} accounts.", total).format(n=format_number(total)),
-        style="bold",
-    )
+    text = ngettext("Not yet safe: {n} account.", "Not yet safe: {n} accounts.", total)
+    listing.lines(text.format(n=format_number(total)), style="bold")
     table = listing.table(_("accounts"), _("because"))
     for reason, n in reasons.most_common():
         listing.add(table, format_number(n), gettext(OPEN_WORDS.get(reason, reason)))

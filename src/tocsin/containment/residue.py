@@ -1,7 +1,7 @@
 """What is not done yet, and why: the honest rest of a plan."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class ProgressCount:
 
 @dataclass(frozen=True, slots=True)
 class ResidueLine:
-    """How many accounts of begun waves are open for one reason."""
+    """How many accounts are open for one reason."""
 
     reason: OpenReason
     wave: int
@@ -61,30 +61,36 @@ def progress_counts(number: int) -> tuple[ProgressCount, ...]:
 
 
 def residue(number: int) -> tuple[ResidueLine, ...]:
-    """Return the open accounts of the waves that have begun, the most numerous reason first."""
+    """Return every account that is neither safe nor let out, the most numerous reason first.
+
+    Accounts of waves that have not begun are open for that reason, whatever they did meanwhile.
+    """
     row = plans.row(number)
-    begun = [wave.number for wave in plans.waves_of(row) if wave.begun_at is not None]
-    unheard = _accounts_by_place(row, waves=begun)
+    begun = {wave.number for wave in plans.waves_of(row) if wave.begun_at is not None}
+    unheard = _accounts_by_place(row)
     lines: Counter[tuple[OpenReason, int, str]] = Counter()
     for each in progress_counts(number):
-        if each.wave in begun:
-            unheard[each.wave, each.platform, each.combination] -= each.accounts
-            if each.state in OPEN:
-                lines[OpenReason(each.reason), each.wave, each.platform] += each.accounts
+        unheard[each.wave, each.platform, each.combination] -= each.accounts
+        if each.state is StepState.APPEALED:
+            lines[OpenReason.APPEALED, each.wave, each.platform] += each.accounts
+        elif each.state in OPEN:
+            # Whose appeal was rejected has no reason until their progress is worked out again.
+            reason = OpenReason(each.reason or OpenReason.NOT_DONE) if each.wave in begun else OpenReason.WAVE_WAITING
+            lines[reason, each.wave, each.platform] += each.accounts
     for (wave, platform, combination), accounts in unheard.items():
         if accounts:
-            lines[_never_heard_of(row.combinations[combination]), wave, platform] += accounts
+            reason = _never_heard_of(row.combinations[combination]) if wave in begun else OpenReason.WAVE_WAITING
+            lines[reason, wave, platform] += accounts
     ordered = sorted(lines.items(), key=lambda line: (-line[1], line[0]))
     return tuple(ResidueLine(*place, accounts=accounts) for place, accounts in ordered)
 
 
-def _accounts_by_place(row: Any, *, waves: Sequence[int]) -> Counter[_Place]:
+def _accounts_by_place(row: Any) -> Counter[_Place]:
     path = measures_file(row)
-    listed = ", ".join(str(wave) for wave in waves) or "NULL"
     with events.EventStore([], scratch=path.parent) as store:
         counted = store.rows(
             "SELECT wave, coalesce(platform, '') AS platform, combination, count(*) AS n "
-            f"FROM read_parquet({events.quoted(str(path.resolve()))}) WHERE wave IN ({listed}) GROUP BY ALL"
+            f"FROM read_parquet({events.quoted(str(path.resolve()))}) WHERE wave >= 1 GROUP BY ALL"
         )
     return Counter({(each["wave"], each["platform"], each["combination"]): int(each["n"]) for each in counted})
 

@@ -298,8 +298,10 @@ class GateStanding:
 
 
 class OpenReason(StrEnum):
-    """Why an account of a begun wave is not closed yet."""
+    """Why an account is not closed yet."""
 
+    WAVE_WAITING = "wave_waiting"  # its wave has not begun: nothing is asked of it
+    APPEALED = "appealed"  # contained until a person decides
     NEVER_SEEN = "never_seen"  # nothing was heard of it since the containment time
     NOT_DONE = "not_done"  # something was, but not what is asked
     CLIENT_NOT_UPDATED = "client_not_updated"  # seen again, with the old client

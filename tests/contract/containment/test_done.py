@@ -12,6 +12,7 @@ import hypothesis.strategies as some
 import pytest
 
 from tocsin.containment import done, residue
+from tocsin.containment.residue import ResidueLine
 from tocsin.containment.values import DoneBy, DoneFact, DoneKind, OpenReason
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
@@ -301,10 +302,24 @@ def test_the_residue_tells_every_open_account_once_with_its_reason(plans: Callab
     assert (closed.accounts, closed.measures_done) == (1, ("reauthenticate", "update_client"))
 
 
-def test_accounts_of_a_wave_that_has_not_begun_are_no_residue(plans: Callable[..., Any]):
-    plan = plans([measures("reauthenticate")], {"a": 0})
+def test_accounts_of_a_wave_that_has_not_begun_are_not_safe_yet(plans: Callable[..., Any]):
+    plan = plans([measures("reauthenticate")], {"a": 0, "b": 0, "c": 0})
     models.ContainmentWave.objects.update(begun_at=None, state="waiting")
-    assert residue.residue(plan.number) == ()
+    record(fact("b", K.SIGNED_IN))
+    models.ContainmentProgress.objects.create(
+        plan=plan, account="c", combination=0, wave=1, platform="android", state="undone", state_at=NOW
+    )
+    assert residue.residue(plan.number) == (ResidueLine(OpenReason.WAVE_WAITING, 1, "android", 2),)
+
+
+def test_whoever_objects_is_not_safe_yet(plans: Callable[..., Any]):
+    plan = plans([measures("reauthenticate")], {"a": 0})
+    models.ContainmentProgress.objects.create(
+        plan=plan, account="a", combination=0, wave=1, platform="android", state="appealed", state_at=NOW
+    )
+    assert residue.residue(plan.number) == (ResidueLine(OpenReason.APPEALED, 1, "android", 1),)
+    models.ContainmentProgress.objects.update(state="planned")  # rejected
+    assert residue.residue(plan.number) == (ResidueLine(OpenReason.NOT_DONE, 1, "android", 1),)
 
 
 EVERYTHING = ("reauthenticate", "reset_password", "revoke_sessions", "update_client")
