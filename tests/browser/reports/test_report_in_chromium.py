@@ -53,6 +53,17 @@ def test_no_page_is_wider_than_the_screen(
     page.close()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["small", "unknowable"])
+def test_no_table_is_cut_off_on_a_wide_screen(chromium: Any, report_of: Address, name: str, language: str) -> None:
+    page = chromium.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(report_of(name, language))
+    hidden = """() => [...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth + 1)
+        .map(one => one.getAttribute('aria-label') + ' ' + (one.scrollWidth - one.clientWidth))"""
+    assert page.evaluate(hidden) == []
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("name", "scheme"),
     [("small", "light"), ("small", "dark"), ("unknowable", "dark"), ("hostile", "light"), ("nothing", "light")],
