@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tocsin.api import done, gate_feed, health, signals
-from tocsin.api.exchange import Problem, Receive, Request, Send, send_answer
+from tocsin.api.exchange import Problem, Receive, Request, Room, Send, send_answer
 from tocsin.api.routes import Route
 from tocsin.kernel.errors import TocsinError
 
@@ -34,6 +34,7 @@ class Api:
         self._wired = wired
         self.threads = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="tocsin-api")
         self.stopping = asyncio.Event()
+        self._room = Room()
 
     def close(self) -> None:
         """End the worker threads, and with them their connections to the database."""
@@ -47,7 +48,9 @@ class Api:
             await self._exchange(scope, receive, send)
 
     async def _exchange(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, threads=self.threads, stopping=self.stopping, wired=self._wired)
+        request = Request(
+            scope, receive, threads=self.threads, stopping=self.stopping, wired=self._wired, room=self._room
+        )
         try:
             _check_limits(scope)
             answer = await self._route(request).answers(request)
@@ -60,6 +63,8 @@ class Api:
             # Where, not what: an error's text may name an account.
             _LOG.error("%s: %s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
             answer = Problem(HTTPStatus.INTERNAL_SERVER_ERROR).answer()
+        finally:
+            request.leave()
         await send_answer(answer, send, head_only=request.method == "HEAD")
 
     def _route(self, request: Request) -> Route:

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 BODY_BYTES_MAX = 256 * 1024
 BODY_SECONDS_MAX = 20.0
+BODIES_BYTES_MAX = 64 * 1024 * 1024  # of all requests together: strangers may send bodies before they are refused
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -68,6 +69,20 @@ class Answer:
         return cls(status=status, headers={"content-type": type, **(headers or {})}, body=body)
 
 
+class Room:
+    """How many bytes of bodies may still come into memory, of all requests together. Used from one event loop."""
+
+    def __init__(self, bytes_max: int = BODIES_BYTES_MAX) -> None:
+        self.free = bytes_max
+
+    def take(self, wanted: int) -> None:
+        """Take room for a body; Problem 503 when there is none now."""
+        if wanted > self.free:
+            busy = "Too much is being received at once."
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, busy, code="again", headers={"retry-after": "5"})
+        self.free -= wanted
+
+
 class Request:
     """What was asked. ``path_values`` are the named parts of the route's path, ``headers`` by lower-case name.
 
@@ -82,6 +97,7 @@ class Request:
         threads: Executor,
         stopping: asyncio.Event,
         wired: Any = None,
+        room: Room | None = None,
     ) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -97,6 +113,8 @@ class Request:
         self._query: bytes = scope.get("query_string", b"")
         self._receive = receive
         self._threads = threads
+        self._room = room or Room()
+        self._taken = 0
 
     @property
     def query(self) -> dict[str, str]:
@@ -109,6 +127,9 @@ class Request:
         told = self.headers.get("content-length", "0")
         if not told.isdecimal() or int(told) > bytes_max:
             raise _too_large(bytes_max)
+        wanted = int(told) if "content-length" in self.headers else bytes_max
+        self._room.take(wanted)
+        self._taken += wanted
         received = bytearray()
         try:
             async with asyncio.timeout(BODY_SECONDS_MAX):
@@ -124,6 +145,11 @@ class Request:
         except TimeoutError as error:
             raise Problem(HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time.") from error
         return bytes(received)
+
+    def leave(self) -> None:
+        """Give back the room of the body; the request is answered."""
+        self._room.free += self._taken
+        self._taken = 0
 
     async def json_object(self, *, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:
         """Return the body as a JSON object; Problem 400 when it is none."""

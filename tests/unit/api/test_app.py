@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tocsin.api import done
 from tocsin.api.app import Api
-from tocsin.api.exchange import Answer, Problem, Request
+from tocsin.api.exchange import Answer, Problem, Request, Room
 from tocsin.api.routes import Route
 from tocsin.kernel.errors import TocsinError
 
@@ -131,3 +132,38 @@ def test_a_problem_says_type_title_status_and_what_a_client_may_go_by():
     assert json.loads(answer.body) == {
         "type": "about:blank", "title": "Not Found", "status": 404, "detail": "None yet.", "code": "nothing_published",
     }  # fmt: skip
+
+
+def test_bodies_of_all_requests_together_are_bounded_and_room_is_given_back():
+    room = Room(15)
+
+    def request() -> Request:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"12345678", "more_body": False}
+
+        scope = {"method": "POST", "path": "/", "headers": [(b"content-length", b"8")]}
+        return Request(scope, receive, threads=None, stopping=None, room=room)
+
+    async def run() -> None:
+        first, second = request(), request()
+        assert await first.body(bytes_max=10) == b"12345678"
+        with pytest.raises(Problem) as refused:
+            await second.body(bytes_max=10)
+        assert refused.value.status == HTTPStatus.SERVICE_UNAVAILABLE
+        first.leave()
+        assert await second.body(bytes_max=10) == b"12345678"
+        second.leave()
+        assert room.free == 15
+
+    asyncio.run(run())
+
+
+def test_an_unsigned_report_is_refused_before_its_body_is_read():
+    async def nobody() -> dict[str, Any]:
+        raise AssertionError("the body was read")
+
+    scope = {"method": "POST", "path": "/connectors/v1/shop/done", "headers": [(b"webhook-id", b"1")]}
+    request = Request(scope, nobody, threads=None, stopping=None)
+    with pytest.raises(Problem) as refused:
+        asyncio.run(done.done(request))
+    assert refused.value.status == HTTPStatus.UNAUTHORIZED
