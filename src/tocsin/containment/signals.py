@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from tocsin.containment.done import Recorded, record_facts
 from tocsin.containment.errors import NoSuchStream, StreamNotUnderstood
+from tocsin.containment.systems import check_may_connect
 from tocsin.containment.values import DoneBy, DoneFact, DoneKind, SignalNews, SignalOutcome, Stream
 from tocsin.events import queries as events
 from tocsin.journal import commands as journal
@@ -18,8 +19,7 @@ from tocsin.journal.values import MACHINE, Author
 from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.staff import permissions, secrets as sealing
-from tocsin.staff.permissions import Act
+from tocsin.staff import secrets as sealing
 
 django_models = lazily("django.db.models")
 models = lazily("tocsin.containment.models")
@@ -50,7 +50,7 @@ def add_stream(
 
     ``replace`` changes the settings of a stream there is; tokens that could not be placed are tried again then.
     """
-    permissions.check(Act.CONNECT_SYSTEM, by=by)
+    check_may_connect(by)
     _check(name, settings=settings)
     with transaction.atomic():
         row = models.SignalStream.objects.select_for_update().filter(name=name).first()
@@ -76,7 +76,7 @@ def add_stream(
 
 def remove_stream(name: str, *, reason: str, by: Author) -> None:
     """Receive nothing from a transmitter any more, and forget the secrets; what it told is kept."""
-    permissions.check(Act.CONNECT_SYSTEM, by=by)
+    check_may_connect(by)
     with transaction.atomic():
         row = _row(name, locked=True)
         row.removed_at, row.sealed = clock.now(), b""

@@ -14,7 +14,7 @@ from tocsin.journal.values import MACHINE, Author
 from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.staff import permissions, secrets as sealing
+from tocsin.staff import permissions, queries as staff, secrets as sealing
 from tocsin.staff.permissions import Act
 
 models = lazily("tocsin.containment.models")
@@ -33,7 +33,7 @@ def add_system(
 
     ``replace`` changes the settings and secrets of one that is connected. A name that was removed may be given again.
     """
-    permissions.check(Act.CONNECT_SYSTEM, by=by)
+    check_may_connect(by)
     if not name or name != name.strip() or name == GATE or not name.isprintable():
         raise SystemNotUnderstood(
             _("{name} cannot be the name of a connected system.").format(name=repr(name)),
@@ -67,7 +67,7 @@ def add_system(
 
 def remove_system(name: str, *, reason: str, by: Author) -> System:
     """Disconnect a system and forget its secrets; what waits for it waits until it is connected again."""
-    permissions.check(Act.CONNECT_SYSTEM, by=by)
+    check_may_connect(by)
     with transaction.atomic():
         row = _row(name, locked=True)
         row.removed_at = clock.now()
@@ -76,6 +76,11 @@ def remove_system(name: str, *, reason: str, by: Author) -> System:
         facts = {"name": name, "reason": reason}
         journal.write(verb="containment.system_removed", subject=_about(row), by=by, facts=facts)
     return system_of(row)
+
+
+def check_may_connect(by: Author) -> None:
+    """Raise SignatureNeeded unless the author may change what Tocsin is connected to."""
+    permissions.check(Act.CONNECT_SYSTEM if staff.is_begun() else Act.BEGIN_CONNECTING, by=by)
 
 
 def hold_system(name: str, *, until: datetime, reason: str, by: Author = MACHINE) -> None:

@@ -14,7 +14,8 @@ class Act(StrEnum):
     CHANGE_STAFF = "change_staff"  # enrol or revoke once somebody is enrolled
     WRITE_INCIDENT = "write_incident"
     WRITE_SCOPE = "write_scope"
-    CONNECT_SYSTEM = "connect_system"
+    BEGIN_CONNECTING = "begin_connecting"  # connect systems and streams before anybody is enrolled
+    CONNECT_SYSTEM = "connect_system"  # the same afterwards: what they tell lets accounts in again
     DRAW_PLAN = "draw_plan"
     APPROVE_PLAN = "approve_plan"  # up to the plan's threshold
     APPROVE_LARGE_PLAN = "approve_large_plan"
@@ -31,7 +32,8 @@ ALLOWED: dict[Act, frozenset[Assurance]] = {
     Act.CHANGE_STAFF: frozenset({Assurance.SIGNED}),
     Act.WRITE_INCIDENT: _NAMED,
     Act.WRITE_SCOPE: _NAMED,
-    Act.CONNECT_SYSTEM: _NAMED,
+    Act.BEGIN_CONNECTING: _NAMED,
+    Act.CONNECT_SYSTEM: frozenset({Assurance.SIGNED}),
     Act.DRAW_PLAN: _NAMED,
     Act.APPROVE_PLAN: _NAMED,
     Act.APPROVE_LARGE_PLAN: frozenset({Assurance.SIGNED}),

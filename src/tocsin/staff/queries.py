@@ -19,6 +19,12 @@ def members() -> list[StaffMember]:
     return [member_of(row) for row in models.StaffMember.objects.order_by("id")]
 
 
+def is_begun() -> bool:
+    """Say whether somebody is enrolled, so that what matters can be signed."""
+    begun: bool = models.StaffMember.objects.filter(revoked_at__isnull=True).exists()
+    return begun
+
+
 def member_of(row: Any) -> StaffMember:
     """Return a row as others see it."""
     return StaffMember(

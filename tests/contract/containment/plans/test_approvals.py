@@ -145,3 +145,21 @@ def test_a_plan_starts_once(small, ann, drawer):
         commands.start_plan(small.number, by=drawer)
     with pytest.raises(MoveNotAllowed):
         commands.approve_plan(small.number, typed_count=2, by=ann)
+
+
+def test_connecting_needs_a_key_as_soon_as_somebody_is_enrolled(rows, person):
+    def connect(name: str, by: Author) -> None:
+        commands.add_system(name, kind="webhook", settings={}, secrets={}, by=by)
+        commands.add_stream(
+            name, issuer="https://id.example", audience="us", settings={"delivery": "push"}, secrets={}, by=by
+        )
+
+    connect("early", NIGHT)
+    ann = person("ann")
+    with pytest.raises(SignatureNeeded):
+        connect("late", NIGHT)
+    with pytest.raises(SignatureNeeded):
+        commands.remove_system("early", reason="x", by=NIGHT)
+    with pytest.raises(SignatureNeeded):
+        commands.remove_stream("early", reason="x", by=NIGHT)
+    connect("late", ann)
