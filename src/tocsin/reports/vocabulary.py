@@ -103,6 +103,7 @@ def suspect_word(suspect_type: str) -> str:
         SuspectType.NETWORK: _("network"),
         SuspectType.API_KEY: _("API key"),
         SuspectType.PRINCIPAL: _("staff, service or cloud identity"),
+        "accounts": _("accounts"),  # considered together: those that were only tried, or share a network
     }
     return words.get(suspect_type) or visible(suspect_type, length_max=40)
 

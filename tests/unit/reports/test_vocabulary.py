@@ -49,3 +49,8 @@ def test_objects_are_counted_by_type(object_type, said):
 
 def test_an_unknown_type_of_object_is_named():
     assert vocabulary.objects_of("ring\x00tone", 1) == "1 object of type “ring\\x00tone”"
+
+
+def test_accounts_that_were_considered_together_have_a_word():
+    with language.use("fr"):
+        assert [vocabulary.suspect_word(one) for one in ("accounts", "x\u202e")] == ["comptes", "x\\u202e"]
