@@ -99,7 +99,7 @@ class HeaderReader:
 
         ``headers`` are (lower-case name, value as latin-1 text) as WSGI has them; values are UTF-8 underneath.
         """
-        if self.open_paths and any(below(path, place) for place in self.open_paths):
+        if self.open_paths and is_open(path, self.open_paths):
             return None
         wanted, found = _names_of(self), dict[str, str]()
         for name, value in headers:
@@ -120,6 +120,11 @@ class HeaderReader:
 
     def _is_sensitive(self, path: str) -> bool:
         return bool(self.sensitive_paths) and any(below(path, place) for place in self.sensitive_paths)
+
+
+def is_open(path: str, places: Iterable[str]) -> bool:
+    """Tell whether a path is a place that is not asked about; ``/log-in/../payout`` is not, whoever resolves it later."""
+    return not {".", ".."} & set(path.split("/")) and any(below(path, place) for place in places)
 
 
 def below(path: str, place: str) -> bool:

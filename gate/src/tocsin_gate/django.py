@@ -17,7 +17,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from tocsin_gate.asked import Asked, HeaderReader, Unclear, below
+from tocsin_gate.asked import Asked, HeaderReader, Unclear, is_open
 from tocsin_gate.gate import Gate
 from tocsin_gate.problem import REQUEST_UNCLEAR, body_of, headers_of, status_of
 from tocsin_gate.values import Decision
@@ -91,7 +91,7 @@ class GateMiddleware:
         return self._response(body, status=int(status), headers=dict(headers_of(decision, body=body)))
 
     def _decision(self, request: Any) -> Decision | None:
-        if any(below(request.path, place) for place in self._open_paths):
+        if is_open(request.path, self._open_paths):
             return None
         try:
             asked = self._reader(request)

@@ -159,6 +159,7 @@ def test_the_way_to_a_new_password_stays_open(ask, gate):
         ("/log-in/new", 200),
         ("/static/app.js", 200),
         ("/log-inside", 403),
+        ("/log-in/../payouts", 403),
         ("/", 403),
     ):
         assert ask(gate, [("X-Tocsin-Account", "ann")], reader=reader, path=path)[0] == status, path
