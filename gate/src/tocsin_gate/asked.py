@@ -123,7 +123,7 @@ class HeaderReader:
 
 
 def is_open(path: str, places: Iterable[str]) -> bool:
-    """Tell whether a path is a place that is not asked about; ``/log-in/../payout`` is not, whoever resolves it later."""
+    """Tell whether a path is a place that is not asked about; ``/log-in/../payout`` is none, whoever resolves it."""
     return not {".", ".."} & set(path.split("/")) and any(below(path, place) for place in places)
 
 

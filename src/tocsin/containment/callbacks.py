@@ -53,9 +53,13 @@ def _fact(told: Any, *, place: str, source: str) -> DoneFact:
 
 def _text(told: dict[str, Any], name: str, *, place: str) -> str:
     value = told.get(name, "")
-    if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX or "\x00" in value:
+    if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX or not _can_be_kept(value):
         raise _wrong(f"{place}.{name}", _("a short text is needed here"))
     return value
+
+
+def _can_be_kept(value: str) -> bool:
+    return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _moment(value: Any, *, place: str) -> datetime:

@@ -37,6 +37,7 @@ def test_a_client_is_what_makes_a_sighting_count_once():
     ("change", "place"),
     [
         ({"account": ""}, "done[1].account"), ({"account": 7}, "done[1].account"), ({"account": "a\x00"}, "done[1].account"),
+        ({"account": "a\ud800"}, "done[1].account"),
         ({"kind": "old_session_active"}, "done[1].kind"), ({"kind": []}, "done[1].kind"), ({"kind": None}, "done[1].kind"),
         ({"at": "2026-03-02T13:00:00"}, "done[1].at"), ({"at": 5}, "done[1].at"), ({"at": "soon"}, "done[1].at"), ({"at": "2999-01-01T00:00:00Z"}, "done[1].at"),
         ({"platform": "x" * 2000}, "done[1].platform"),

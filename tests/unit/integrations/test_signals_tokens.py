@@ -44,6 +44,19 @@ def test_the_events_own_time_counts_in_seconds_or_milliseconds():
     assert read(toe=at).happened_at.timestamp() == at
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iat": float("nan")}, {"iat": float("inf")}, {"iat": 10**400}, {"iat": -1}, {"toe": float("nan")},
+        {"events": {EVENT: {"event_timestamp": 10**400}}}, {"jti": "a\x00b"}, {"jti": "\ud800"},
+        {"sub_id": {"format": "opaque", "id": "u\x00"}}, {"sub_id": {"format": "opaque", "id": "\ud800"}},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_kept_is_refused_and_stops_nothing(changes: dict[str, Any]):
+    with pytest.raises(Refused):
+        read(**changes)
+
+
 def test_algorithms_without_a_public_key_are_never_allowed():
     assert allowed_algorithms(()) == {"RS256"}
     assert allowed_algorithms(("none", "HS256", "ES256")) == {"ES256"}

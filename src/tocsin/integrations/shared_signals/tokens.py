@@ -14,6 +14,7 @@ from joserfc.jwk import Key
 TOKEN_BYTES_MAX = 64 * 1024
 SKEW_SECONDS_MAX = 300  # how far another clock may be ahead of ours
 TEXT_CHARACTERS_MAX = 512
+MOMENT_MAX = 10**15  # milliseconds; far beyond, and still a number Python's clock takes
 # Everything with a public key; "none" and the HS family are not on the list, whatever a stream's settings say.
 ALGORITHMS = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"}
@@ -132,12 +133,18 @@ def _verified(text: bytes, *, header: Mapping[str, Any], expected: Expected) -> 
 
 def _claims(payload: bytes) -> dict[str, Any]:
     try:
-        claims = json.loads(payload)
+        claims = json.loads(payload, parse_constant=_no_number)
+        # Half characters and NUL are JSON, but no text that can be kept.
+        kept = json.dumps(claims, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise _wrong("The token holds no JSON.") from error
-    if not isinstance(claims, dict):
-        raise _wrong("The token holds no JSON object.")
+    if not isinstance(claims, dict) or b"\\u0000" in kept:
+        raise _wrong("The token holds no JSON object that can be kept.")
     return claims
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(word)  # NaN and Infinity are Python's JSON, not RFC 8259's
 
 
 def _check_parties(claims: Mapping[str, Any], *, expected: Expected) -> None:
@@ -160,10 +167,10 @@ def _event(events: Any) -> tuple[str, Mapping[str, Any]]:
 
 def _moment(value: Any, *, name: str, now: datetime) -> datetime:
     """Return epoch seconds (RFC 7519 NumericDate) as a moment. Some transmitters write an event's time in milliseconds."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MOMENT_MAX:
         raise _wrong(f'"{name}" is missing or no number of seconds.')
     seconds = value / 1000 if value > 1e11 else value
-    if seconds < 0 or seconds > (now + timedelta(seconds=SKEW_SECONDS_MAX)).timestamp():
+    if seconds > (now + timedelta(seconds=SKEW_SECONDS_MAX)).timestamp():
         raise _wrong(f'"{name}" lies in the future.')
     return datetime.fromtimestamp(seconds, UTC)
 
