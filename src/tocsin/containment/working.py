@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from django.db import DataError
+
 from tocsin.containment import (
     attempts,
     done,
@@ -26,14 +28,23 @@ from tocsin.containment.values import DoneFact, System, Worked
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _
 
 ASK_SECONDS = 30.0  # between two questions to one system about what people did
+
+# What reading an answer of another shape than the documented one raises; one system must not stop the others.
+NOT_UNDERSTOOD = (TypeError, ValueError, LookupError, AttributeError, DataError)
 
 Connect = Callable[[System, Mapping[str, str]], Connector]
 
 
 def _untold(_worked: Worked) -> None:
     return
+
+
+def _not_understood(error: Exception) -> TocsinError:
+    # The kind only: the text may name an account.
+    return TocsinError(_("It answers what nobody understands ({kind}).").format(kind=type(error).__name__))
 
 
 class Worker:
@@ -81,7 +92,11 @@ class Worker:
             if connector is None:
                 continue
             began_at = clock.now()
-            worked = attempts.work_off(connector, worker=self._name, record=self._record)
+            try:
+                worked = attempts.work_off(connector, worker=self._name, record=self._record)
+            except NOT_UNDERSTOOD as error:
+                self._hold(system, _not_understood(error))
+                continue
             if worked.claimed:
                 self._settle_since = min(self._settle_since or began_at, began_at)
                 self._told(worked)
@@ -105,6 +120,8 @@ class Worker:
                 counted += attempts.ask_done(connector, system=system, since_at=since_at, record=self._record)
             except TocsinError as error:
                 self._hold(system, error)
+            except NOT_UNDERSTOOD as error:
+                self._hold(system, _not_understood(error))
         return counted
 
     def settle_progress(self) -> int:

@@ -176,6 +176,28 @@ def test_a_system_that_is_down_for_an_hour_loses_nothing(plans, shop, between):
         assert cursor.fetchone() == (1,)  # once an outage, not once a try
 
 
+def test_a_system_that_answers_nonsense_is_held_and_stops_no_other(plans, shop, between, monkeypatch):
+    accounts = shop.add(people(2))
+    commands.add_system("a-broken-one", kind="sql", settings=shop.settings(), secrets={}, by=STAFF)
+    both = [{"measures": [{"kind": "reset_password"}], "systems": {"reset_password": ["a-broken-one", "shop"]}}]
+    plans(both, dict.fromkeys(accounts, 0), steps_made=False)
+
+    class Broken(type(between)):
+        name = "a-broken-one"
+
+        def apply(self, orders):
+            raise KeyError(accounts[0])
+
+        def done_since(self, cursor):
+            raise TypeError(accounts[0])
+
+    broken = Broken(between.real)
+    story.contain_work(lambda system, _secrets: broken if system.name == broken.name else between, once=True)
+    assert shop.flagged() == accounts
+    held = systems.system("a-broken-one")
+    assert held.held_until and "KeyError" in held.held_reason and accounts[0] not in held.held_reason
+
+
 def test_a_rate_limit_is_waited_for_and_costs_no_try(plans, shop, between):
     accounts = shop.add(people(3))
     plans(RESET, dict.fromkeys(accounts, 0), steps_made=False)
