@@ -213,6 +213,8 @@ def test_a_wrong_fact_is_not_half_believed(product):
     wrong = [
         {**row, "kind": "promised"},
         {**row, "account": ""},
+        {**row, "account": "u\x00"},
+        {**row, "id": "\ud800"},
         {**row, "at": "soon"},
         {**row, "at": "2134-05-27T09:00:00Z"},
         7,

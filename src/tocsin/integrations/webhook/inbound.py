@@ -5,6 +5,7 @@ again within it changes nothing: each fact counts once by its account, kind, tim
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +19,7 @@ from tocsin.kernel.language import gettext as _
 
 TOLERANCE = timedelta(minutes=5)
 SECRET_NAMES = ("secret", "old_secret")
+_UNKEEPABLE = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 class Refusal(StrEnum):
@@ -77,6 +79,8 @@ def _fact(row: object, *, place: str, source: str, now: datetime) -> DoneFact:
     if done_at > now + TOLERANCE:
         raise CallbackNotUnderstood(_("Nothing can have been done in the future."), where=place)
     texts = {name: str(told.get(name) or "") for name in ("platform", "client", "client_version", "id")}
+    if _UNKEEPABLE.search("".join((account, *texts.values()))):
+        raise CallbackNotUnderstood(_("NUL and half characters cannot be kept."), where=place)
     return DoneFact(
         account=account,
         kind=DoneKind(str(kind)),
