@@ -71,6 +71,10 @@ def appeal(number: int, *, account: str, text: str, by: Author) -> Plan:
     with transaction.atomic():
         stored = plans.row(number, locked=True)
         _check_in_force(stored)
+        if models.ContainmentProgress.objects.filter(plan=stored, account=account, state__in=_LIFTED).exists():
+            raise MoveNotAllowed(  # it would be contained again
+                _("{account} has been let out of plan {number} already.").format(account=account, number=number)
+            )
         _put_progress(stored, accounts=[account], state=StepState.APPEALED, reason="")
         made, new = models.ContainmentAppeal.objects.get_or_create(
             plan=stored, account=account, state=AppealState.WAITING,

@@ -47,7 +47,8 @@ def watched(stored: Any) -> tuple[Watched, ...]:
     - collateral: accounts let out because they need not have been contained / accounts in begun waves
     """
     rules = StopRules(**stored.policy["stop"])
-    contained = sum(wave.accounts for wave in stored.waves.all() if wave.state != WaveState.WAITING)
+    begun = [wave.number for wave in stored.waves.all() if wave.state != WaveState.WAITING]
+    contained = sum(wave.accounts for wave in stored.waves.all() if wave.number in begun)
     since_at: datetime | None = stored.watched_since_at
     if not contained or since_at is None:
         return tuple(Watched(rule, 0.0, getattr(rules, rule.value)) for rule in StopRule)
@@ -59,7 +60,7 @@ def watched(stored: Any) -> tuple[Watched, ...]:
         minutes.values("at").annotate(n=django_models.Sum("resets")).aggregate(most=django_models.Max("n"))["most"] or 0
     )
     complaints = models.ContainmentAppeal.objects.filter(plan_id=stored.id, made_at__gte=since_at).count()
-    lifted = models.ContainmentProgress.objects.filter(plan_id=stored.id, state_at__gte=since_at)
+    lifted = models.ContainmentProgress.objects.filter(plan_id=stored.id, wave__in=begun, state_at__gte=since_at)
     needless = sum(lifted.filter(reason__startswith=reason).count() for reason in _NEEDLESS)
     values = {
         StopRule.FAILED_SIGN_INS: failures / contained,

@@ -281,3 +281,16 @@ def test_every_act_is_in_the_journal_with_its_reason(running, ann):
         "containment.plan_paused",
         "containment.plan_undone",
     ]
+
+
+def test_whoever_was_let_out_is_not_contained_again_by_objecting(running):
+    commands.undo_plan(running.number, accounts=["u1"], reason="a test account", by=NIGHT)
+    with pytest.raises(MoveNotAllowed, match="let out"):
+        commands.appeal(running.number, account="u1", text="not me", by=NIGHT)
+    assert queries.account_state(running.number, "u1").state is StepState.UNDONE
+
+
+def test_whoever_is_let_out_before_their_wave_was_never_needlessly_contained(running):
+    waiting = next(each for each in MANY if queries.account_state(running.number, each).wave == 4)
+    commands.undo_plan(running.number, accounts=[waiting], reason="a test account", by=NIGHT)
+    assert {each.rule.value: each.value for each in queries.watching(running.number)}["collateral_share"] == 0
