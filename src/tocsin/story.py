@@ -135,6 +135,7 @@ def _investigated(
         scope_files = scope_commands.write_scope_files(store, folder=out)
         _say(watching, gettext_noop("Writing the report"))
         classes = set(store.column("SELECT DISTINCT class_uid FROM events"))
+        (kept,) = store.rows("SELECT count(*) AS n, min(ts) AS first_ts, max(ts) AS last_ts FROM events")
         timeline = report_queries.timeline(store, detections=found, timezone=question.options.timezone)
     fired = {detection.rule_id for detection in found}
     investigation = Investigation(
@@ -147,6 +148,7 @@ def _investigated(
         leads=leads,
         scope=scope,
         timeline=timeline,
+        kept=(kept["n"], kept["first_ts"], kept["last_ts"]) if kept["n"] else (0, 0, 0),
         rules=report_queries.rule_notes(tuple(rule for rule in rules if rule.rule_id in fired)),
         unjoined={
             "session_without_account": unjoined.sessions_without_account,

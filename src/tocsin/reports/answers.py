@@ -131,17 +131,20 @@ def _nothing(investigation: Investigation) -> Iterator[Sentence]:
     if not investigation.parsed:
         yield Sentence(SentenceKind.OUTCOME, _("Nothing could be read, so nothing can be told."))
         return
+    n = investigation.kept[0] if investigation.kept else investigation.parsed
     text = ngettext(
         "Nothing suspicious was found in {n} event ({hours}).",
         "Nothing suspicious was found in {n} events ({hours}).",
-        investigation.parsed,
+        n,
     )
-    yield _sentence(SentenceKind.OUTCOME, text, n=investigation.parsed, hours=_hours_read(investigation))
+    yield _sentence(SentenceKind.OUTCOME, text, n=n, hours=_hours_read(investigation))
     text = _("This is what these logs and rules can show; it does not prove that nothing happened.")
     yield Sentence(SentenceKind.LIMITS, text)
 
 
 def _hours_read(investigation: Investigation) -> str:
+    if investigation.kept and investigation.kept[0]:
+        return wording.span(investigation.kept[1], investigation.kept[2], zone=investigation.timezone)
     first = [source.first_ts for source in investigation.sources if source.first_ts is not None]
     last = [source.last_ts for source in investigation.sources if source.last_ts is not None]
     if not first or not last:
@@ -211,7 +214,7 @@ def _entered(investigation: Investigation, *, found: Found) -> Sentence:
 
 def _identities(found: Found) -> Sentence:
     n = len(found.principals)
-    names = [wording.quoted(name, length_max=60) for name in found.principals[:_NAMES_SHOWN_MAX]]
+    names = [wording.quoted(name, length_max=120) for name in found.principals[:_NAMES_SHOWN_MAX]]
     if n > _NAMES_SHOWN_MAX:
         names.append(fill_count(ngettext("{n} other", "{n} others", n - _NAMES_SHOWN_MAX), n - _NAMES_SHOWN_MAX))
     text = ngettext(

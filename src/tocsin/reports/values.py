@@ -65,6 +65,7 @@ class Investigation:
     scope: ScopeDraft
     timeline: tuple[TimelinePoint, ...] = ()
     rules: tuple[RuleNote, ...] = ()
+    kept: tuple[int, int, int] | None = None  # events between --since and --until: how many, the first ts, the last ts
     unjoined: dict[str, int] = field(default_factory=dict)
     unjoined_examples: tuple[str, ...] = ()  # a few of them, as the logs write them
     enrichment_notes: tuple[Reason, ...] = ()

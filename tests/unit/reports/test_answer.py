@@ -43,6 +43,13 @@ def test_nothing_found_is_said_with_how_far_that_reaches(cases: ModuleType) -> N
     )
 
 
+def test_nothing_found_between_two_moments_counts_only_what_lies_between(cases: ModuleType) -> None:
+    kept = (12, cases.DAY_START + 9 * cases.HOUR, cases.DAY_START + 11 * cases.HOUR)
+    assert _text(cases.investigation(kept=kept)).startswith(
+        "Nothing suspicious was found in 12 events (14 March 2014, 09:00–11:00). "
+    )
+
+
 def test_nothing_found_in_logs_with_a_gap_says_which_hours_are_unknown(cases: ModuleType) -> None:
     gap = cases.Gap("edge.log", cases.DAY_START + 2 * cases.HOUR, cases.DAY_START + 3 * cases.HOUR, 900.0)
     text = _text(cases.investigation(gaps=(gap,)))
