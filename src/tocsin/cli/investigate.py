@@ -1,6 +1,7 @@
 """`tocsin investigate`: point Tocsin at logs and know who is affected."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,7 +22,7 @@ from tocsin.events.queries import AccountColumns
 from tocsin.events.values import SourceRead
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
-from tocsin.kernel.language import format_number, gettext as _
+from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.kernel.redaction import printable
 from tocsin.reports import queries as reports
 from tocsin.reports.values import Investigation
@@ -39,7 +40,7 @@ DAY_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @click.option("--until", metavar="TIME", help="Leave out what happened from then on.")
 @click.option("--timezone", default="UTC", show_default=True, help="Zone of stamps that carry none, e.g. Europe/Paris.")
 @click.option(
-    "--skew", multiple=True, metavar="FORMAT=±N[smh]", help="Correct a source's clock, e.g. nginx_combined=+2m."
+    "--skew", multiple=True, metavar="SOURCE=±N[smh]", help="Correct a clock, of a format or of files: edge-*.log=+2m."
 )
 @click.option("--trusted-proxy", multiple=True, metavar="NETWORK", help="Believe X-Forwarded-For from here only.")
 @click.option("--log-format", metavar="TEXT", help="A web server's log_format / LogFormat line.")
@@ -161,6 +162,9 @@ def watched(
                 reading=reading, accounts=accounts, read=read, rule=lambda rule: step(rule.title), step=step
             ),
         )
+    for name in _fitting_nothing(question.options.skew_ms or {}, sources=investigation.sources):
+        text = _("--skew {name}: no file that was read is of this format or name.").format(name=printable(name))
+        told.print(Text(text, style="yellow"))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     console.print(reports.render_terminal(reports.answer(investigation), investigation))
     return investigation
@@ -176,13 +180,18 @@ def _taken(columns: AccountColumns) -> str:
 
 
 def _told(source: SourceRead) -> Text:
-    line = _("{file}: {format}, {lines} lines").format(
+    line = ngettext("{file}: {format}, {lines} line", "{file}: {format}, {lines} lines", source.lines).format(
         file=printable(Path(source.path).name), format=_(source.format_title), lines=format_number(source.lines)
     )
     text = Text(line, style="dim")
     if source.rejected:
         text.append(_(", {n} rejected").format(n=format_number(source.rejected)), style="yellow")
     return text
+
+
+def _fitting_nothing(names: Iterable[str], *, sources: Sequence[SourceRead]) -> list[str]:
+    """Return the clock corrections that corrected nothing: most often a name mistyped."""
+    return [name for name in names if not any(name == one.format or Path(one.path).match(name) for one in sources)]
 
 
 def _zone(name: str) -> tzinfo:
