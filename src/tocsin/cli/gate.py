@@ -8,14 +8,14 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tocsin.cli import listing
+from tocsin.cli import contain_shown as shown, listing
 from tocsin.cli.wired import Wired
 from tocsin.containment import commands, queries
 from tocsin.containment.queries import Built, Inspected
 from tocsin.journal.values import MACHINE
 from tocsin.kernel.clock import from_ms
 from tocsin.kernel.errors import TocsinError
-from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
+from tocsin.kernel.language import format_datetime, format_number, gettext as _, gettext_noop, ngettext
 
 REFUSED = 20  # the exit code of a list that a gate would not take
 COMBINATIONS_SHOWN = 50
@@ -100,6 +100,22 @@ def _each(built: Built) -> str:
     return format_number(built.bytes / built.accounts, decimals=2) if built.accounts else "-"
 
 
+# Why a gate of this installation would not take a list, in the reader's language; the gate itself speaks English.
+REFUSALS = {
+    "unreadable": gettext_noop("it cannot be read."),
+    "not_a_snapshot": gettext_noop("it is no list of a gate."),
+    "cut_off": gettext_noop("it is cut off."),
+    "malformed": gettext_noop("its header cannot be understood."),
+    "hash_mismatch": gettext_noop("its content is not what its header says."),
+    "unsigned": gettext_noop("it is not signed."),
+    "foreign_key": gettext_noop("it is signed with a key that is not this installation's."),
+    "signature_wrong": gettext_noop("its signature is wrong."),
+    "other_hash_key": gettext_noop("its accounts are hashed with another key."),
+    "other_installation": gettext_noop("it belongs to another installation."),
+    "expired": gettext_noop("it is past its time."),
+}
+
+
 @command.command("inspect")
 @click.argument("snapshot", type=_FILE)
 @click.option("--json", "as_json", is_flag=True)
@@ -133,7 +149,12 @@ def _print_inspected(found: Inspected) -> None:
                 (_("size"), _("{n} bytes").format(n=format_number(found.bytes))),
                 (_("signed by"), found.public_key),
                 ("SHA-256", found.sha256),
-                (_("verdict"), _("refused: {why}").format(why=found.why) if found.refused else _("believed")),
+                (
+                    _("verdict"),
+                    _("refused: {why}").format(why=_(REFUSALS.get(found.refused, found.why)))
+                    if found.refused
+                    else _("believed"),
+                ),
             ]
         )
     )
@@ -156,14 +177,14 @@ def _asks(header: dict[str, Any], *, code: int) -> str:
     for demand in header["combinations"][code - 1]["demands"]:
         rule = demand["rule"]
         since = _("since {moment}").format(moment=format_datetime(demand["since"], seconds=True))
-        said.append(_rule(header["rules"][rule]) if rule is not None else f"{demand['measure']} {since}")
+        said.append(_rule(header["rules"][rule]) if rule is not None else f"{shown.word(demand['measure'])} {since}")
     return ", ".join(said)
 
 
 def _rule(rule: dict[str, Any]) -> str:
     if rule["measure"] == "retire_client":
-        return " ".join(part for part in ("retire_client", rule["client"], rule["platform"]) if part)
-    return f"update_client {rule['platform']} {rule['version_min']}"
+        return " ".join(part for part in (shown.word("retire_client"), rule["client"], rule["platform"]) if part)
+    return f"{shown.word('update_client')} {rule['platform']} {rule['version_min']}"
 
 
 @command.command("trust")
