@@ -16,7 +16,7 @@ from tocsin.reports import commands
 _CASES = Path(__file__).parents[2] / "unit" / "reports" / "cases.py"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cases() -> ModuleType:
     """The module of example investigations."""
     spec = importlib.util.spec_from_file_location("report_cases", _CASES)
@@ -28,7 +28,7 @@ def cases() -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A running browser without a window."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the browser group is not installed")
@@ -41,7 +41,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def report_of(cases: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A function that writes the report of a case in a language, once, and returns its address."""
     written: dict[tuple[str, str], str] = {}
