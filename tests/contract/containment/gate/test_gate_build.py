@@ -311,4 +311,4 @@ def test_from_the_shell_a_list_is_built_and_looked_into_with_json(tmp_path: Path
     assert done.exit_code == 0 and json.loads(done.stdout)["accounts"] == 2
     looked = runner.invoke(cli_gate.command, ["inspect", str(out), "--json"])
     assert json.loads(looked.stdout)["counts"] == {"1": 1, "2": 1} and looked.exit_code == 0
-    assert "reauthenticate since 2 March 2026" in runner.invoke(cli_gate.command, ["inspect", str(out)]).stdout
+    assert "sign in again since 2 March 2026" in runner.invoke(cli_gate.command, ["inspect", str(out)]).stdout
