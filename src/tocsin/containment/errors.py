@@ -75,10 +75,6 @@ class EpochTooLow(TocsinError):
     """A list with this epoch, or a later one, was made already: gates would refuse it."""
 
 
-class NothingPublished(TocsinError):
-    """No list was published yet."""
-
-
 class NoSuchStream(TocsinError):
     """No Shared Signals stream has this name."""
 

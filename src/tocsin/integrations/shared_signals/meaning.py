@@ -8,7 +8,6 @@ from tocsin.integrations.shared_signals.tokens import RefusalCode, Refused, Toke
 
 CAEP = "https://schemas.openid.net/secevent/caep/event-type/"
 RISC = "https://schemas.openid.net/secevent/risc/event-type/"
-SSF = "https://schemas.openid.net/secevent/ssf/event-type/"
 _CHANGED = frozenset({"create", "update"})  # revoke and delete leave no new password behind
 # The member of each simple identifier format that names somebody (RFC 9493, section 3.2).
 _NAMES = {"opaque": "id", "email": "email", "phone_number": "phone_number", "account": "uri", "iss_sub": "sub"}
