@@ -1,0 +1,5 @@
+"""Blocks of the simulated account."""
+
+from tocsin_simulator.routing import Route
+
+ROUTES: tuple[Route, ...] = ()

@@ -1,0 +1,103 @@
+"""What the simulator received, counted at the socket; and the messages themselves, the newest of them whole."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+
+class Entry:
+    """One accepted message, ours or a person's."""
+
+    __slots__ = (
+        "answered", "at", "body", "callback", "id", "inbound", "ordinal", "person", "phone", "statuses", "type",
+    )  # fmt: skip
+
+    def __init__(self, *, ordinal: int, id: str, phone: str, person: str, type: str, callback: str, body: bytes, at: float) -> None:
+        """`phone` is our number's id, `person` the other side's digits, `body` the JSON as it came."""
+        self.ordinal = ordinal
+        self.id = id
+        self.phone = phone
+        self.person = person
+        self.type = type
+        self.callback = callback
+        self.body = body
+        self.at = at
+        self.inbound = False
+        self.answered = ""
+        self.statuses: tuple[tuple[str, float], ...] = ()
+
+    def told(self) -> dict[str, Any]:
+        """Return the message as JSON for `GET /_simulator/messages`."""
+        return {
+            "id": self.id,
+            "from": self.person if self.inbound else self.phone,
+            "to": self.phone if self.inbound else self.person,
+            "inbound": self.inbound,
+            "type": self.type,
+            "callback": self.callback,
+            "body": orjson.Fragment(self.body or b"null"),
+            "at": self.at,
+            "answered": self.answered,
+            "statuses": [{"status": status, "at": at} for status, at in self.statuses],
+        }
+
+
+class Ledger:
+    """Exact counts for ever; whole messages up to `keep`."""
+
+    def __init__(self, *, keep: int) -> None:
+        self.keep = keep
+        self.received = 0  # POST /messages at the socket, before anything is decided
+        self.accepted = 0
+        self.dropped: Counter[str] = Counter()  # by kind of fault
+        self.refused: Counter[int] = Counter()  # by Meta's code
+        self.statuses: Counter[str] = Counter()
+        self.inbound = 0
+        self.pair_limit_refused = 0
+        self.throughput_refused = 0
+        self.portfolio_refused = 0
+        self.seen: set[bytes] = set()  # 16-byte digests of (number, callback) accepted at least once
+        self.doubled: dict[str, int] = {}  # callback -> times, of those accepted more than once
+        self._entries: dict[int, Entry] = {}
+        self._by_id: dict[str, Entry] = {}
+        self._first = 1
+        self._last = 0
+
+    def count_callback(self, digest: bytes, callback: str) -> None:
+        """Count a callback that was accepted."""
+        if digest in self.seen:
+            self.doubled[callback] = self.doubled.get(callback, 1) + 1
+        else:
+            self.seen.add(digest)
+
+    def next_ordinal(self) -> int:
+        """Return the ordinal of the next message."""
+        self._last += 1
+        return self._last
+
+    def add(self, entry: Entry) -> None:
+        """Keep a message; the oldest goes when there are too many."""
+        self._entries[entry.ordinal] = entry
+        self._by_id[entry.id] = entry
+        while len(self._entries) > self.keep and self._first <= self._last:
+            old = self._entries.pop(self._first, None)
+            self._first += 1
+            if old is not None:
+                self._by_id.pop(old.id, None)
+
+    def get(self, id: str) -> Entry | None:
+        """Return a message that is still kept."""
+        return self._by_id.get(id)
+
+    def newest(self) -> Iterator[Entry]:
+        """Yield kept messages, the newest first."""
+        for ordinal in range(self._last, self._first - 1, -1):
+            entry = self._entries.get(ordinal)
+            if entry is not None:
+                yield entry
+
+    def oldest(self) -> Iterator[Entry]:
+        """Yield kept messages, the oldest first."""
+        yield from list(self._entries.values())

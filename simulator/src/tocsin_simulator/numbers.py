@@ -1,0 +1,5 @@
+"""Numbers of the simulated account."""
+
+from tocsin_simulator.routing import Route
+
+ROUTES: tuple[Route, ...] = ()

@@ -1,0 +1,152 @@
+"""The people who own the phones: who they are, and what each does with a message.
+
+Anybody with a phone number exists. What somebody does follows from the seed and the number alone, so a person costs memory only
+once something happened to them: they wrote, they blocked the company, or a file describes them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+# Calling code -> country of the business-scoped user id; the longest that fits wins.
+COUNTRIES = {
+    "1": "US", "30": "GR", "31": "NL", "32": "BE", "33": "FR", "34": "ES", "351": "PT", "353": "IE", "39": "IT", "41": "CH",
+    "43": "AT", "44": "GB", "45": "DK", "46": "SE", "47": "NO", "48": "PL", "49": "DE", "52": "MX", "55": "BR", "61": "AU",
+    "62": "ID", "81": "JP", "82": "KR", "91": "IN", "971": "AE",
+}  # fmt: skip
+FIRST_NAMES = "Ada Bruno Chiara Dmitri Elif Farid Greta Hana Ines Jonas Kofi Lena Marek Nadia Omar Pilar Quentin Rosa".split()
+LAST_NAMES = "Almeida Bauer Costa Duval Eriksen Ferrari Garnier Haddad Ivanova Jansen Keller Lopez Moreau Novak".split()
+# A user id is the phone number, moved by an invertible step: found back without keeping a table.
+SPACE = 10**19
+STEP = 6_364_136_223_846_793_007
+
+
+@dataclass
+class Person:
+    """Somebody with a phone. Shares are between 0 and 1, decided per message with the seed."""
+
+    phone: str  # digits, without a plus sign
+    user_id: str
+    name: str
+    username: str = ""
+    reads: float = 0.7
+    answers: float = 0.0
+    answer: str = "Thank you."
+    blocks: float = 0.0
+    receives: float = 1.0  # 0: the phone is off for ever, or WhatsApp is not installed
+    on_whatsapp: bool = True
+    withheld: bool = False  # webhooks leave the phone number out
+    stopped_marketing: bool = False
+    device_identity: str = ""
+    wrote_at: dict[str, float] = field(default_factory=dict)  # our number -> their last message
+    blocked: set[str] = field(default_factory=set)  # our numbers they blocked
+
+
+def country_of(phone: str) -> str:
+    """Return the two letters of a number's country, XX when unknown."""
+    for length in (3, 2, 1):
+        if phone[:length] in COUNTRIES:
+            return COUNTRIES[phone[:length]]
+    return "XX"
+
+
+class People:
+    """Everybody, by phone number or by business-scoped user id."""
+
+    def __init__(self, *, seed: int, withhold: float = 0.0, manners: dict[str, Any] | None = None) -> None:
+        """`manners`: what everyone does who is not described: `{"reads": 0.7, "answers": 0.1 ...}`."""
+        self._seed = seed
+        self._offset = int.from_bytes(self._digest("offset"), "big") % SPACE
+        self._back = pow(STEP, -1, SPACE)
+        self._withhold = withhold
+        self.manners = manners or {}
+        self.known: dict[str, Person] = {}
+        self._moved: dict[str, str] = {}  # user id that was changed -> phone
+
+    def _digest(self, key: str) -> bytes:
+        return hashlib.blake2b(f"{self._seed}|{key}".encode(), digest_size=8).digest()
+
+    def user_id_of(self, phone: str) -> str:
+        """Return the business-scoped user id of a phone number."""
+        known = self.known.get(phone)
+        if known is not None:
+            return known.user_id
+        return f"{country_of(phone)}.{(int('9' + phone) * STEP + self._offset) % SPACE:019d}"
+
+    def phone_of(self, user_id: str) -> str | None:
+        """Return the phone number behind a user id, or None when it is nobody's."""
+        if user_id in self._moved:
+            return self._moved[user_id]
+        country, _, number = user_id.partition(".")
+        if not number.isdecimal() or len(number) != 19:
+            return None
+        phone = str((int(number) - self._offset) * self._back % SPACE)
+        if phone[:1] != "9" or not 6 <= len(phone) <= 16 or country_of(phone[1:]) != country:
+            return None
+        return phone[1:]
+
+    def look(self, phone: str) -> Person:
+        """Return somebody without remembering them."""
+        known = self.known.get(phone)
+        if known is not None:
+            return known
+        first, last, share = self._digest(phone)[:3]
+        name = f"{FIRST_NAMES[first % len(FIRST_NAMES)]} {LAST_NAMES[last % len(LAST_NAMES)]}"
+        person = Person(phone, self.user_id_of(phone), name, **self.manners)
+        person.withheld = share < self._withhold * 256
+        return person
+
+    def remember(self, phone: str) -> Person:
+        """Return somebody to whom something happens that lasts."""
+        person = self.known.get(phone)
+        if person is None:
+            person = self.known[phone] = self.look(phone)
+        return person
+
+    def rename(self, person: Person, user_id: str) -> None:
+        """Give somebody another user id."""
+        self._moved[user_id] = person.phone
+        person.user_id = user_id
+
+    def __iter__(self) -> Iterator[Person]:
+        return iter(self.known.values())
+
+    def load(self, described: list[dict[str, Any]]) -> None:
+        """Remember people as a file describes them.
+
+        Raises:
+            ValueError: with the place, when an entry has no `phone`, or a key nobody knows.
+
+        """
+        allowed = {field.name for field in fields(Person)} - {"wrote_at", "blocked"}
+        for place, entry in enumerate(described):
+            unknown = sorted(set(entry) - allowed)
+            if unknown:
+                raise ValueError(f"people[{place}]: unknown key {unknown[0]}; known are {', '.join(sorted(allowed))}")
+            phone = str(entry.get("phone", "")).lstrip("+").replace(" ", "")
+            if not phone.isdecimal():
+                raise ValueError(f"people[{place}]: phone must be digits with a plus sign")
+            person = self.remember(phone)
+            for key, value in entry.items():
+                if key == "user_id":
+                    self.rename(person, value)
+                elif key != "phone":
+                    setattr(person, key, value)
+
+
+def read_people(given: str) -> list[dict[str, Any]]:
+    """Return what `--people` says: a number of people, or a JSON file with a list of them.
+
+    Raises:
+        ValueError: the file is no such list.
+
+    """
+    if given.isdecimal():
+        return [{"phone": f"+1555{place:07d}", "answers": 0.1} for place in range(int(given))]
+    described = json.loads(Path(given).read_text(encoding="utf-8"))
+    if not isinstance(described, list) or not all(isinstance(entry, dict) for entry in described):
+        raise ValueError("the file of people must hold a list of objects")
+    return described
