@@ -1,0 +1,1 @@
+"""The people we may have to tell: accounts, addresses, languages."""

@@ -1,0 +1,1 @@
+"""Messages out and in on any channel, exactly accounted for."""

@@ -1,0 +1,98 @@
+"""What a channel must fulfil. Each kind is one folder of integrations; the contract suite runs on every one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from tocsin.customers.values import AddressKind
+from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reason, Update, Verdict
+
+
+class TransportError(Exception):
+    """The provider refused, or could not be asked. Never carries an address or a text.
+
+    ``permanent``: this message will not be brought however often it is tried. ``verdict`` is the finer word, ``reason``
+    why, ``code`` and ``detail`` the provider's own; ``wait_seconds`` what it asked us to wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        permanent: bool,
+        verdict: Verdict,
+        reason: Reason,
+        code: int = 0,
+        detail: str = "",
+        wait_seconds: float | None = None,
+    ) -> None:
+        super().__init__(f"{verdict} {code} {detail}".strip())
+        self.permanent = permanent
+        self.verdict = verdict
+        self.reason = reason
+        self.code = code
+        self.detail = detail
+        self.wait_seconds = wait_seconds
+
+
+class OutcomeUnknown(TransportError):
+    """The bytes left and no usable answer came: nobody knows. Such a message is never sent again by itself."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(permanent=False, verdict=Verdict.UNKNOWN, reason=Reason.NO_ANSWER, detail=detail)
+
+
+class Sending(Protocol):
+    """One channel, open. Used from one event loop; ``send`` runs many times at once.
+
+    ``reaches`` are the kinds of address it can write to; ``reports`` says whether statuses come back by our id, so that
+    an unknown message may settle by itself; ``seconds_max`` bounds one ``send``; ``limits`` are its pace limits.
+    """
+
+    reaches: Sequence[AddressKind]
+    reports: bool
+    seconds_max: float
+    limits: "Limits"
+
+    def address(self, text: str, *, kind: AddressKind) -> str:
+        """Return the address in its one normal form, or raise AddressNotUnderstood."""
+
+    def prepare(self, content: Content) -> Prepared:
+        """Return what sending this needs, or raise ContentNotUnderstood with the place."""
+
+    async def send(self, message: Outgoing) -> Accepted:
+        """Hand one message to the provider: returns once it was taken.
+
+        Raises TransportError; OutcomeUnknown when the bytes may have left and no answer came. Tries exactly once.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Limits(Protocol):
+    """What a provider allows; None is no limit. ``pair_burst`` is how many one person may get at once, borrowed."""
+
+    @property
+    def per_second(self) -> float | None:
+        """Messages per second of the line."""
+
+    @property
+    def pair_seconds(self) -> float | None:
+        """Seconds between two messages to the same person."""
+
+    @property
+    def pair_burst(self) -> int:
+        """Messages one person may get at once before that pause counts."""
+
+    @property
+    def people_per_day(self) -> int | None:
+        """People the portfolio may begin to write to outside their windows in any 24 h."""
+
+
+class Receiving(Protocol):
+    """How one kind of webhook is verified and read. No instance state: everything is in the arguments."""
+
+    def verified(self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], address: str) -> bool:
+        """Say in constant time whether one of the secrets signed these raw bytes; ``address`` is the asked URL."""
+
+    def updates(self, body: bytes, *, headers: Mapping[str, str]) -> Sequence[Update]:
+        """Read a verified body. What is not understood is an Aside; it never raises on a JSON object."""
