@@ -1,5 +1,6 @@
 """Mails a mail server sends back: delivery status notifications (RFC 3464) and abuse reports (RFC 5965)."""
 
+import re
 import smtplib
 from email.message import EmailMessage, Message
 from email.mime.message import MIMEMessage
@@ -11,6 +12,7 @@ from email.utils import format_datetime
 from tocsin_simulator.mailbox import CaughtMail
 
 _SECONDS_MAX = 10.0
+_LINE_END = re.compile(rb"\r?\n")
 
 
 def status_notification(mail: CaughtMail, *, recipient: str, server: str, status: str, text: str) -> bytes:
@@ -56,7 +58,7 @@ def abuse_report(mail: CaughtMail, *, recipient: str, server: str) -> bytes:
 def send_back(raw: bytes, *, to: str, host: str, port: int, server: str) -> None:
     """Hand a mail to the server that takes what is sent back; the envelope sender is empty, as RFC 5321 4.5.5 asks."""
     with smtplib.SMTP(host, port, local_hostname=server, timeout=_SECONDS_MAX) as line:
-        line.sendmail("", [to], raw)
+        line.sendmail("", [to], _LINE_END.sub(b"\r\n", raw))
 
 
 def _address(report: MIMEMultipart, mail: CaughtMail, *, server: str, subject: str, recipient: str) -> None:
@@ -69,9 +71,12 @@ def _address(report: MIMEMultipart, mail: CaughtMail, *, server: str, subject: s
         report["In-Reply-To"] = f"<{mail.message_id}>"
 
 
-def _blocks(subtype: str, blocks: list[Message] | list[EmailMessage]) -> MIMENonMultipart:
+def _blocks(subtype: str, blocks: list[Message | str]) -> MIMENonMultipart:
     part = MIMENonMultipart("message", subtype)
-    part.set_payload("\n".join(each.as_string().rstrip("\n") + "\n" for each in blocks))
+    if subtype == "delivery-status":
+        part.set_payload(blocks)
+    else:  # the standard library writes the blocks of a delivery status itself, and of nothing else
+        part.set_payload("".join(str(each) for each in blocks))
     return part
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose at the simulated mail server: rules from a JSON file, decided by the seed and not by time."""
+"""What goes wrong on purpose at the simulated mail server: rules from a JSON file, decided by the seed, not by time."""
 
 import fnmatch
 import hashlib
@@ -100,7 +100,7 @@ def read_mail_faults(raw: bytes, *, where: str, seed: int) -> MailFaults:
     if not isinstance(found, Mapping) or not isinstance(found.get("rules", []), list):
         raise FaultPlanUnclear(f'{where}: a plan is {{"seed": 1, "rules": [...]}}.')
     if unknown := set(found) - {"seed", "rules"}:
-        raise FaultPlanUnclear(f"{where}: {sorted(unknown)[0]!r} is not known here; there are seed, rules.")
+        raise FaultPlanUnclear(f"{where}: {min(unknown)!r} is not known here; there are seed, rules.")
     rules = [_rule(each, where=f"{where}: rule {number}") for number, each in enumerate(found.get("rules", []), 1)]
     return MailFaults(rules, seed=int(found.get("seed", seed)))
 
@@ -109,7 +109,7 @@ def _rule(found: Any, *, where: str) -> MailRule:
     if not isinstance(found, Mapping):
         raise FaultPlanUnclear(f"{where}: a rule is an object.")
     if unknown := set(found) - _KEYS:
-        raise FaultPlanUnclear(f"{where}: {sorted(unknown)[0]!r} is not known; there are {', '.join(sorted(_KEYS))}.")
+        raise FaultPlanUnclear(f"{where}: {min(unknown)!r} is not known; there are {', '.join(sorted(_KEYS))}.")
     place, kind = found.get("on", "data"), found.get("kind")
     if place not in PLACES:
         raise FaultPlanUnclear(f"{where}: on {place!r}: there are {', '.join(PLACES)}.")

@@ -1,4 +1,4 @@
-"""The mails a simulated mail server caught: counted for ever, the newest kept whole, each read the way a mail program would."""
+"""The mails a simulated mail server caught: counted for ever, the newest kept whole, read as a mail program would."""
 
 import hashlib
 import re
@@ -38,8 +38,7 @@ class CaughtMail:
     @cached_property
     def parsed(self) -> EmailMessage:
         """Return the mail as the standard library understands it; it never raises on a broken one."""
-        found = message_from_bytes(self.raw, policy=policy.default)
-        return found if isinstance(found, EmailMessage) else EmailMessage()
+        return message_from_bytes(self.raw, policy=policy.default)
 
     @cached_property
     def message_id(self) -> str:
@@ -77,7 +76,7 @@ class CaughtMail:
 
     def attachments(self) -> list[EmailMessage]:
         """Return the parts a mail program would list as attached."""
-        return [part for part in self.parsed.iter_attachments() if isinstance(part, EmailMessage)]
+        return list(self.parsed.iter_attachments())
 
     def short(self) -> dict[str, Any]:
         """Return what a list of mails needs of this one."""
