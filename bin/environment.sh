@@ -28,7 +28,7 @@ find_python() {
 
 # The environment is made again when one of these changes, or when the checkout has moved.
 fingerprint() {
-    echo "$(cat "$ROOT/pyproject.toml" "$ROOT/gate/pyproject.toml" "$ROOT/hatch_build.py" "$ROOT"/src/tocsin/locale/*/LC_MESSAGES/*.po | cksum) $ROOT $*"
+    echo "$(cat "$ROOT/pyproject.toml" "$ROOT/gate/pyproject.toml" "$ROOT/simulator/pyproject.toml" "$ROOT/hatch_build.py" "$ROOT"/src/tocsin/locale/*/LC_MESSAGES/*.po | cksum) $ROOT $*"
 }
 
 # One at a time: whoever makes the folder has the lock. The lock of a process that has died is taken away.
@@ -83,11 +83,11 @@ build() {
     "$folder/bin/python" "$ROOT/bin/pins" --list > "$work/pins" || die "pyproject.toml cannot be read"
     "$folder/bin/python" "$ROOT/bin/pins" --groups "$@" > "$work/groups"
     if command -v uv >/dev/null 2>&1; then
-        uv pip install --quiet --python "$folder/bin/python" -c "$work/pins" -b "$work/pins" -r "$work/groups" -e "$ROOT/gate" -e "$ROOT"
+        uv pip install --quiet --python "$folder/bin/python" -c "$work/pins" -b "$work/pins" -r "$work/groups" -e "$ROOT/gate" -e "$ROOT/simulator" -e "$ROOT"
     else
         # Older pips take the constraints of a build from PIP_CONSTRAINT, newer ones from PIP_BUILD_CONSTRAINT.
         PIP_CONSTRAINT="$work/pins" PIP_BUILD_CONSTRAINT="$work/pins" "$folder/bin/python" -m pip install -qq \
-            --disable-pip-version-check --no-compile --requirement "$work/groups" --editable "$ROOT/gate" --editable "$ROOT"
+            --disable-pip-version-check --no-compile --requirement "$work/groups" --editable "$ROOT/gate" --editable "$ROOT/simulator" --editable "$ROOT"
     fi || { rm -rf "$work"; die "the packages could not be installed (see above); the same command tries again"; }
     rm -rf "$work"
     # pip has done its work, and without it the plain installation is 20 MB smaller; the audit of a larger one needs it.

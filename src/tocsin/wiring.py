@@ -13,6 +13,7 @@ from tocsin.containment.errors import CallbackNotVerified
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 from tocsin.kernel import clock
+from tocsin.messaging.ports import Receiving, Sending
 
 # One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two
 # formats recognise a file equally well, the one named earlier wins.
@@ -51,6 +52,16 @@ CONNECTOR_FOLDERS: Mapping[str, str] = {
     "entra": "entra",
     "webhook": "webhook",
     "aws_keys": "aws_keys",
+}
+
+# Kind of channel -> its folder of tocsin.integrations, whose file ``channel`` has ``connect``, ``SETTINGS`` and
+# ``SECRETS``; its file ``receiving``, where webhooks of it come in, has ``RECEIVING``.
+CHANNEL_FOLDERS: Mapping[str, str] = {
+    "whatsapp": "whatsapp",
+    "email": "email",
+    "email_provider": "email_provider",
+    "sms": "sms",
+    "webhook": "standard_webhooks",
 }
 
 
@@ -94,6 +105,21 @@ class Wiring:
             name, settings=settings, secrets=secrets
         )
         return connected
+
+    def channel_kinds(self) -> dict[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """Return every kind of channel, with its settings and secrets: name -> description."""
+        found = {kind: _channel_file(folder) for kind, folder in CHANNEL_FOLDERS.items()}
+        return {kind: (file.SETTINGS, file.SECRETS) for kind, file in found.items()}
+
+    def channel(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Sending:
+        """Return a channel, open; ChannelNotUnderstood says which setting is wrong."""
+        opened: Sending = _channel_file(CHANNEL_FOLDERS[kind]).connect(name, settings=settings, secrets=secrets)
+        return opened
+
+    def webhook(self, kind: str) -> Receiving:
+        """Return how webhooks of one kind of channel are verified and read."""
+        receiving: Receiving = import_module(f"tocsin.integrations.{CHANNEL_FOLDERS[kind]}.receiving").RECEIVING
+        return receiving
 
     def accept_signal(self, name: str, *, headers: Mapping[str, str], body: bytes) -> Any:
         """Take one security event token that was pushed: the receiver's answer has status, headers and body."""
@@ -144,6 +170,10 @@ def _receiver() -> Any:
 
 def _connector_file(folder: str) -> Any:
     return import_module(f"tocsin.integrations.{folder}.connector")
+
+
+def _channel_file(folder: str) -> Any:
+    return import_module(f"tocsin.integrations.{folder}.channel")
 
 
 def formats() -> tuple[Format, ...]:

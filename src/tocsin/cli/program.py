@@ -26,7 +26,9 @@ class Entry:
 FIND = gettext_noop("Find out")
 ANSWER = gettext_noop("Who and what")
 CLOSE = gettext_noop("Close the door")
+TELL = gettext_noop("Tell people")
 KEEP = gettext_noop("Proof and people")
+RUN = gettext_noop("Keep it running")
 INSTALLATION = gettext_noop("This installation")
 COMMANDS: tuple[Entry, ...] = (
     Entry("demo", "demo", FIND, gettext_noop("Show everything on a simulated company that has just been broken into.")),
@@ -55,7 +57,26 @@ COMMANDS: tuple[Entry, ...] = (
         CLOSE,
         gettext_noop("Receive Shared Signals: who changed a password, whose sessions ended."),
     ),
-    Entry("serve", "serve", CLOSE, gettext_noop("Answer gates, signals and webhooks, and carry out what waits.")),
+    Entry("customer", "customer", TELL, gettext_noop("Bring in the people behind the accounts: addresses, languages.")),
+    Entry("message", "message", TELL, gettext_noop("Send a message; say whether it arrived, and how we know.")),
+    Entry("outbox", "outbox", TELL, gettext_noop("See what waits and what is unknown; drain, pause, resume.")),
+    Entry("channel", "channel", TELL, gettext_noop("Connect the ways to people: WhatsApp, e-mail, SMS, webhooks.")),
+    Entry("whatsapp", "whatsapp", TELL, gettext_noop("Connect and look after WhatsApp numbers, templates and prices.")),
+    Entry(
+        "serve",
+        "serve",
+        RUN,
+        gettext_noop("Answer over HTTP, send what is queued, and carry out what waits: all in one."),
+    ),
+    Entry("receive", "receive", RUN, gettext_noop("Only answer over HTTP: gates, signals and webhooks.")),
+    Entry("send", "send", RUN, gettext_noop("Only send the messages that are queued.")),
+    Entry("work", "work", RUN, gettext_noop("Only carry out what waits: measures, and webhooks to be taken in.")),
+    Entry(
+        "simulate",
+        "simulate",
+        RUN,
+        gettext_noop("Practise on a simulated WhatsApp or mail server, on this machine alone."),
+    ),
     Entry("journal", "journal", KEEP, gettext_noop("Verify the record of our own work, or prove one entry of it.")),
     Entry("staff", "staff", KEEP, gettext_noop("Enrol the operator's people and their signing keys.")),
     Entry("data", "data", INSTALLATION, gettext_noop("Bring in the network and country tables.")),

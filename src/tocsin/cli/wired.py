@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
+from tocsin.messaging.ports import Receiving, Sending
 
 
 class RowsPlace(StrEnum):
@@ -50,6 +51,15 @@ class Wired(Protocol):
 
     def connector(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Connector:
         """Return the connector of a system; SystemNotUnderstood says which setting is wrong."""
+
+    def channel_kinds(self) -> dict[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """Return every kind of channel, with its settings and secrets: name -> description."""
+
+    def channel(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Sending:
+        """Return a channel, open; ChannelNotUnderstood says which setting is wrong."""
+
+    def webhook(self, kind: str) -> Receiving:
+        """Return how webhooks of one kind of channel are verified and read."""
 
     def poll_signals(self, name: str) -> Any:
         """Ask the transmitter of a stream for what it has; how many tokens came, were new, were refused."""
