@@ -52,7 +52,7 @@ def asked(gate: Gate, account: str, **more) -> tuple[str, ...]:
 
 def test_exactly_the_accounts_of_the_file_are_on_the_list_each_with_its_own_measures(tmp_path: Path):
     chance = random.Random(7)
-    count = int(os.environ.get("TOCSIN_GATE_ACCOUNTS", "2000000"))
+    count = int(os.environ.get("TOCSIN_GATE_ACCOUNTS", "300000"))
     kinds = ["reauthenticate", "revoke_sessions;reset_password", "suspend", "rotate_key"]
     truth, path = {}, tmp_path / "rows.csv"
     with path.open("w", encoding="utf-8") as handle:
