@@ -17,7 +17,7 @@ MOVES = {
     "Step": containment_states.STEP_MOVES,
 }
 ROW = re.compile(r"(?m)^\| `(\w+)` \| ((?:`\w+`(?:, )?)*) ?\|")
-MODULES = "approval|containment|incident|scope|staff|journal"
+MODULES = "approval|containment|incident|journal|messaging|scope|staff"
 VERB = re.compile(rf'"((?:{MODULES})\.[a-z_]+)"')
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from tocsin.containment.values import DoneFact, Measure, MeasureKind
+from tocsin.kernel.remarks import Remark as Remark, Standing as Standing  # noqa: PLC0414  handed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +92,6 @@ class Foreseen:
     changes: int
     notes: tuple[str, ...] = ()
     by_measure: Mapping[MeasureKind, int] = field(default_factory=dict)
-
-
-class Standing(StrEnum):
-    """How one thing that was checked is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAULT = "fault"  # measures would not be taken
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing that was checked on a system, in a translated sentence, and what mends it."""
-
-    standing: Standing
-    text: str
-    mend: str = ""
 
 
 @runtime_checkable

@@ -1,9 +1,10 @@
 """What a channel must fulfil. Each kind is one folder of integrations; the contract suite runs on every one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tocsin.customers.values import AddressKind
+from tocsin.kernel.remarks import Remark
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reason, Update, Verdict
 
 
@@ -66,6 +67,23 @@ class Sending(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """What a channel offers besides when its provider has names for it: its line, account and portfolio, or empty."""
+
+    line: str
+    account: str
+    portfolio: str
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """What a channel may offer besides: looking whether its credentials, rights and settings suffice."""
+
+    async def check(self) -> Sequence[Remark]:
+        """Ask the provider, sending nothing to anybody."""
 
 
 class Limits(Protocol):
