@@ -1,22 +1,18 @@
 """`tocsin connector`: the systems on which measures are taken, their settings, secrets and health."""
 
-import os
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
-import yaml
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.given import secrets_in, settings_in
 from tocsin.cli.wired import Wired
 from tocsin.containment import commands, queries
 from tocsin.containment.errors import SystemNotUnderstood
 from tocsin.containment.ports import Checkable, Connector, Standing
 from tocsin.containment.values import System
-from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import format_datetime, format_number, gettext as _
 
 FAULTY = 3
@@ -47,8 +43,8 @@ def add(
     wired: Wired, called: str, kind: str, config: Path, given: tuple[str, ...], replace: bool, acts: Acting
 ) -> None:  # fmt: skip
     """Connect a system under NAME. Secrets are sealed and never shown again."""
-    settings = _settings(config)
-    secrets = dict(_secret(each) for each in given)
+    settings = settings_in(config, mend=_("`tocsin connector kinds` explains every setting."))
+    secrets = secrets_in(given)
     _known_kind(wired, kind)
     wired.connector(kind, name=called, settings=settings, secrets=secrets)  # says what is wrong before anything is kept
     with wired.rows():
@@ -161,37 +157,3 @@ def _known_kind(wired: Wired, kind: str) -> None:
             _("There is no kind of system called {kind}.").format(kind=kind),
             mend=_("The kinds are: {kinds}.").format(kinds=", ".join(known)),
         )
-
-
-def _settings(config: Path) -> Mapping[str, Any]:
-    try:
-        settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = _("The settings cannot be read: {error}").format(error=" ".join(str(error).split()))
-        raise SystemNotUnderstood(what, where=config, mend=_("They are YAML: one setting a line.")) from error
-    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
-        raise SystemNotUnderstood(
-            _("The settings must be a mapping of names to values."), where=config,
-            mend=_("`tocsin connector kinds` explains every setting."),
-        )  # fmt: skip
-    return settings
-
-
-def _secret(given: str) -> tuple[str, str]:
-    """Read one secret from a file or the environment; never from the command line, which others can see."""
-    name, equals, place = given.partition("=")
-    mend = _("Write NAME=@FILE or NAME=env:VARIABLE.")
-    if not name or not equals:
-        raise TocsinError(_("A secret needs a name and a place."), where="--secret", mend=mend)
-    if place.startswith("@"):
-        path = Path(place[1:]).expanduser()
-        try:
-            return name, path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TocsinError(_("The secret cannot be read."), where=path, mend=mend) from error
-    if place.startswith("env:"):
-        value = os.environ.get(place[4:])
-        if value is None:
-            raise TocsinError(_("There is no such variable."), where=place[4:], mend=mend)
-        return name, value
-    raise TocsinError(_("Secrets are not given on the command line."), where=f"--secret {name}", mend=mend)

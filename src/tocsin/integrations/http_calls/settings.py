@@ -8,6 +8,7 @@ from typing import Any
 from yarl import URL
 
 from tocsin.containment.errors import SystemNotUnderstood
+from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _, gettext_noop
 
 HTTP_SETTINGS: Mapping[str, str] = {
@@ -43,7 +44,7 @@ class Settings:
                         key, _("there is no such setting."), mend=_("Known: {names}."), names=sorted(names)
                     )
 
-    def wrong(self, key: str, what: str, *, mend: str = "", names: Sequence[str] = ()) -> SystemNotUnderstood:
+    def wrong(self, key: str, what: str, *, mend: str = "", names: Sequence[str] = ()) -> TocsinError:
         """Return the error for setting ``key``; the value itself is never repeated, it may be a secret."""
         place = _("system {name}, setting {key}").format(name=self.name, key=key)
         return SystemNotUnderstood(what, where=place, mend=mend.format(names=", ".join(names)))
