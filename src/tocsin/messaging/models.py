@@ -72,6 +72,7 @@ class OutboundMessage(models.Model):
     reply_to = models.TextField(blank=True)
     body_id = models.UUIDField()
     digest = models.BinaryField()
+    batch_id = models.UUIDField()  # the one it was queued in
     needs_window = models.BooleanField(default=False)
     template = models.TextField(blank=True)  # name/language it is sent with, or falls back to
     category = models.TextField(blank=True)
@@ -127,6 +128,7 @@ class MessageBatch(models.Model):
     kind = models.TextField()  # queued, attempts, statuses
     rows = models.PositiveIntegerField()
     root = models.BinaryField()
+    leaves = models.BinaryField()  # their hashes, 32 bytes each: one row is provable though others were erased
     entry_id = models.UUIDField()  # of the journal
     made_at = models.DateTimeField()
 
@@ -148,7 +150,7 @@ class MessageAttempt(models.Model):
     provider_id = models.TextField(blank=True)
     fallback = models.BooleanField(default=False)  # the template went out, the window being shut
     digest = models.BinaryField()  # of the body that was sent
-    batch_id = models.UUIDField(db_index=True)
+    batch_id = models.UUIDField()
 
 
 class MessageStatus(models.Model):
@@ -164,11 +166,11 @@ class MessageStatus(models.Model):
     category = models.TextField(blank=True)
     price_type = models.TextField(blank=True)
     intake_id = models.BigIntegerField(null=True)
-    batch_id = models.UUIDField(db_index=True)
+    batch_id = models.UUIDField()
 
 
 class MessagePrice(models.Model):
-    """What one message cost: one row per message, however often its price is told."""
+    """That one message is to be paid: one row per message, however often it is told. The rates say how much."""
 
     message_id = models.UUIDField(primary_key=True)
     channel = models.TextField()
@@ -176,9 +178,7 @@ class MessagePrice(models.Model):
     category = models.TextField()
     price_type = models.TextField(blank=True)
     market = models.TextField()
-    currency = models.TextField(blank=True)
-    micros = models.BigIntegerField(null=True)  # millionths of the currency; null: no rate is known
-    at = models.DateTimeField(db_index=True)
+    at = models.DateTimeField(db_index=True)  # of its delivery
 
 
 class MessageRate(models.Model):
@@ -217,6 +217,7 @@ class MessageTemplate(models.Model):
     components = models.JSONField(default=list)
     held_until = models.DateTimeField(null=True)
     held_reason = models.TextField(blank=True)  # with no time: until it is approved again
+    told_at = models.JSONField(default=dict)  # fact -> when the provider said it: an older word never wins
     seen_at = models.DateTimeField()
 
     class Meta:
@@ -267,18 +268,21 @@ class PersonObjection(models.Model):
     purpose = models.TextField(blank=True)
     reason = models.TextField()
     since_at = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True)  # they want it again: kept, because a stop may be told after it
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "address", "purpose"], name="objection_once")]
 
 
 class LinePace(models.Model):
-    """How much a line, or a kind of call, may still send now: a bucket all sender processes share."""
+    """When a line may send again, or how many people a portfolio may begin to write to: all senders share it."""
 
-    scope = models.TextField(primary_key=True)  # line:<channel>, calls:<account>
-    per_second = models.FloatField()
-    room = models.FloatField()
-    at = models.DateTimeField()
+    scope = models.TextField(primary_key=True)  # line:<channel>, people:<portfolio>, people:<portfolio>:<priority>
+    per_second = models.FloatField(default=0)  # line: the pace it was lowered to; people: the limit ``room`` is of
+    room = models.FloatField(default=0)  # people: so many more at least
+    free_at = models.DateTimeField()  # line: the next moment not promised yet (GCRA)
+    lowered_at = models.DateTimeField(null=True)  # when the provider last refused the pace
+    wait_until = models.DateTimeField(null=True)  # the provider asked for silence
 
 
 class PairPace(models.Model):

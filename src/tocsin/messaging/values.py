@@ -268,11 +268,15 @@ class TemplateUpdate:
     quality: str = ""
     reason: str = ""
     components: Sequence[Mapping[str, Any]] | None = None
+    parameter_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LineUpdate:
-    """What changed about a line or an account: quality, limits, restrictions. ``hold`` stops it until released."""
+    """What changed about a line or an account: quality, limits, restrictions.
+
+    ``hold`` stops it until ``hold_until``, or until released. A line can also be named by ``number``, its E.164 number.
+    """
 
     account: str
     line: str
@@ -280,6 +284,8 @@ class LineUpdate:
     facts: Mapping[str, Any]
     hold: bool | None = None
     reason: str = ""
+    hold_until: datetime | None = None
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,11 @@ class Migration(migrations.Migration):
             name='LinePace',
             fields=[
                 ('scope', models.TextField(primary_key=True, serialize=False)),
-                ('per_second', models.FloatField()),
-                ('room', models.FloatField()),
-                ('at', models.DateTimeField()),
+                ('per_second', models.FloatField(default=0)),
+                ('room', models.FloatField(default=0)),
+                ('free_at', models.DateTimeField()),
+                ('lowered_at', models.DateTimeField(null=True)),
+                ('wait_until', models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -75,7 +77,7 @@ class Migration(migrations.Migration):
                 ('provider_id', models.TextField(blank=True)),
                 ('fallback', models.BooleanField(default=False)),
                 ('digest', models.BinaryField()),
-                ('batch_id', models.UUIDField(db_index=True)),
+                ('batch_id', models.UUIDField()),
             ],
         ),
         migrations.CreateModel(
@@ -85,6 +87,7 @@ class Migration(migrations.Migration):
                 ('kind', models.TextField()),
                 ('rows', models.PositiveIntegerField()),
                 ('root', models.BinaryField()),
+                ('leaves', models.BinaryField()),
                 ('entry_id', models.UUIDField()),
                 ('made_at', models.DateTimeField()),
             ],
@@ -98,8 +101,6 @@ class Migration(migrations.Migration):
                 ('category', models.TextField()),
                 ('price_type', models.TextField(blank=True)),
                 ('market', models.TextField()),
-                ('currency', models.TextField(blank=True)),
-                ('micros', models.BigIntegerField(null=True)),
                 ('at', models.DateTimeField(db_index=True)),
             ],
         ),
@@ -116,7 +117,7 @@ class Migration(migrations.Migration):
                 ('category', models.TextField(blank=True)),
                 ('price_type', models.TextField(blank=True)),
                 ('intake_id', models.BigIntegerField(null=True)),
-                ('batch_id', models.UUIDField(db_index=True)),
+                ('batch_id', models.UUIDField()),
             ],
         ),
         migrations.CreateModel(
@@ -225,6 +226,7 @@ class Migration(migrations.Migration):
                 ('components', models.JSONField(default=list)),
                 ('held_until', models.DateTimeField(null=True)),
                 ('held_reason', models.TextField(blank=True)),
+                ('told_at', models.JSONField(default=dict)),
                 ('seen_at', models.DateTimeField()),
             ],
             options={
@@ -268,6 +270,7 @@ class Migration(migrations.Migration):
                 ('reply_to', models.TextField(blank=True)),
                 ('body_id', models.UUIDField()),
                 ('digest', models.BinaryField()),
+                ('batch_id', models.UUIDField()),
                 ('needs_window', models.BooleanField(default=False)),
                 ('template', models.TextField(blank=True)),
                 ('category', models.TextField(blank=True)),
@@ -315,6 +318,7 @@ class Migration(migrations.Migration):
                 ('purpose', models.TextField(blank=True)),
                 ('reason', models.TextField()),
                 ('since_at', models.DateTimeField()),
+                ('lifted_at', models.DateTimeField(null=True)),
             ],
             options={
                 'constraints': [models.UniqueConstraint(fields=('kind', 'address', 'purpose'), name='objection_once')],
