@@ -1,0 +1,167 @@
+"""One WhatsApp number as a channel: what it takes, what it refuses, and what became of each message it sent."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tocsin.customers.values import AddressKind
+from tocsin.integrations.whatsapp import contents
+from tocsin.integrations.whatsapp.errors import refusal_of, transport_error
+from tocsin.integrations.whatsapp.graph import Answer, Graph, NotSent, Unanswered, WatchedBody
+from tocsin.integrations.whatsapp.settings import LEVELS, SECRETS, SETTINGS, TIERS, NumberSettings, read
+from tocsin.kernel.language import gettext as _
+from tocsin.messaging.errors import AddressNotUnderstood
+from tocsin.messaging.ports import OutcomeUnknown, TransportError
+from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reason, Verdict
+
+__all__ = ["SECRETS", "SETTINGS", "WhatsAppNumber", "connect"]
+
+PAIR_SECONDS = 6.0  # one message in six seconds to the same person (Meta, about the platform)
+PAIR_BURST = 45
+LATE_SECONDS = 5.0  # what a cancelled connection may take beyond its time-out
+PHONE_ONLY = 131062
+HELD = "held_for_quality_assessment"
+# Answers that are not Meta's own, by HTTP status: a redirect, a wall or a wrong address takes no other message either.
+# Those not named were not taken, so two more tries double nothing.
+_FOREIGN: Mapping[int, tuple[Verdict, Reason]] = {
+    429: (Verdict.SLOW_LINE, Reason.RATE_LIMITED),
+    **dict.fromkeys((301, 302, 303, 307, 308, 401, 403, 404, 407), (Verdict.HOLD_LINE, Reason.TRY_LATER)),
+}
+_PHONE = re.compile(r"\+[1-9]\d{6,14}")
+_BUSINESS_SCOPED = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLimits:
+    """What Meta allows one number."""
+
+    per_second: float | None
+    people_per_day: int | None
+    pair_seconds: float | None = PAIR_SECONDS
+    pair_burst: int = PAIR_BURST
+
+
+def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> "WhatsAppNumber":
+    """Return the channel; ChannelNotUnderstood says which setting is wrong. Nothing is sent yet."""
+    return WhatsAppNumber(read(name, settings=settings, secrets=secrets))
+
+
+class WhatsAppNumber:
+    """One business number on the Cloud API."""
+
+    reaches = (AddressKind.PHONE, AddressKind.WHATSAPP)
+    reports = True
+
+    def __init__(self, number: NumberSettings) -> None:
+        self.line, self.account, self.portfolio = number.line, number.account, number.portfolio
+        self.seconds_max = number.reach.timeout_seconds + LATE_SECONDS
+        self.limits = NumberLimits(
+            per_second=LEVELS[number.level], people_per_day=TIERS[number.tier] if number.tier else None
+        )
+        self._graph = Graph(number.reach)
+        self._address = self._graph.address(f"{number.line}/messages")
+        self._is_direct = number.is_direct
+
+    def address(self, text: str, *, kind: AddressKind) -> str:
+        """Return a telephone number in E.164 with its plus sign, or a business-scoped id exactly as it came."""
+        if kind is AddressKind.WHATSAPP:
+            if _BUSINESS_SCOPED.fullmatch(text):
+                return text
+            raise AddressNotUnderstood(_("This is not a business-scoped id of WhatsApp."))
+        if kind is not AddressKind.PHONE:
+            raise AddressNotUnderstood(_("WhatsApp reaches telephone numbers and business-scoped ids only."))
+        number = re.sub(r"[ ().\-\u00a0\u202f]", "", text)
+        if not _PHONE.fullmatch(number):
+            # Without the plus sign Meta would put the business number's own country before it.
+            raise AddressNotUnderstood(
+                _("This is not a telephone number with its country."), mend=_("Write it as +33612345678.")
+            )
+        return number
+
+    def prepare(self, content: Content) -> Prepared:
+        """Return what sending this needs; ContentNotUnderstood names the place that is wrong."""
+        return contents.prepare(content, is_direct=self._is_direct)
+
+    async def send(self, message: Outgoing) -> Accepted:
+        """Hand one message to Meta, in exactly one request.
+
+        Nothing left: TransportError (retry). Refused by Meta: TransportError as the table of codes says. Anything else
+        after the first byte, and any answer that is not understood: OutcomeUnknown.
+        """
+        body = WatchedBody(payload(message))
+        try:
+            answer = await self._graph.post(self._address, body)
+        except NotSent as error:
+            raise TransportError(
+                permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER, detail=str(error)
+            ) from error
+        except Unanswered as error:
+            raise OutcomeUnknown(str(error)) from error
+        return outcome(answer, message)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._graph.close()
+
+
+def payload(message: Outgoing) -> bytes:
+    """Return the body of ``POST /{number}/messages``."""
+    to = _recipient(message)
+    made: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": "individual", **to, **message.content}
+    made.pop("when_shut", None)
+    if message.reply_to and "context" not in made:
+        made["context"] = {"message_id": message.reply_to}
+    made["biz_opaque_callback_data"] = str(message.id)
+    return orjson.dumps(made)
+
+
+def _recipient(message: Outgoing) -> dict[str, str]:
+    if message.address_kind is AddressKind.PHONE:
+        return {"to": message.address}
+    phone = message.other_addresses.get(AddressKind.PHONE)
+    # A template that reaches numbers only was refused before: the number, where it is known, is the same person.
+    if phone and message.number > 1:
+        return {"to": phone}
+    return {"recipient": message.address}
+
+
+def outcome(answer: Answer, message: Outgoing) -> Accepted:
+    """Return what an answer says became of a message, or raise what it means."""
+    if answer.status == 200:
+        return _accepted(answer.body)
+    refusal = refusal_of(answer.status, answer.headers, answer.body)
+    if refusal is None:
+        raise _not_understood(answer)
+    error = transport_error(refusal, to=message.address)
+    if refusal.code == PHONE_ONLY and message.number == 1 and AddressKind.PHONE in message.other_addresses:
+        error.permanent, error.verdict, error.reason = False, Verdict.RETRY_FEW, Reason.TRY_LATER
+    raise error
+
+
+def _accepted(body: bytes) -> Accepted:
+    try:
+        told = orjson.loads(body)
+        message = told["messages"][0]
+        provider_id = message["id"]
+        contacts = told.get("contacts") or [{}]
+        if not isinstance(provider_id, str) or not provider_id:
+            raise ValueError("no id")
+        return Accepted(
+            provider_id=provider_id,
+            held=message.get("message_status") == HELD,
+            address=str(contacts[0].get("wa_id") or contacts[0].get("user_id") or ""),
+        )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise OutcomeUnknown(_("Meta says yes in a form that is not understood")) from error
+
+
+def _not_understood(answer: Answer) -> TransportError:
+    """Return what an answer without an error object of Meta means: something before Meta may have spoken."""
+    words = _("the answer is not Meta's, HTTP {status}").format(status=answer.status)
+    verdict, reason = _FOREIGN.get(answer.status, (Verdict.RETRY_FEW, Reason.REFUSED))
+    if 300 <= answer.status < 500 and answer.status != 408:
+        return TransportError(permanent=False, verdict=verdict, reason=reason, code=answer.status, detail=words)
+    return OutcomeUnknown(words)
