@@ -32,6 +32,11 @@ class Clock:
         self._start_at += seconds
         self._awake.set()
 
+    def set_speed(self, speed: float) -> None:
+        """Run `speed` times as fast as real time from now on."""
+        self._start_at, self._real, self.speed = self.now(), time.monotonic(), speed
+        self._awake.set()
+
     def at(self, due_at: float, act: Callable[..., None], *given: Any) -> None:
         """Do `act(*given)` (a plain function, quick) at `due_at`."""
         heapq.heappush(self._due, (due_at, next(self._order), act, given))

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +16,9 @@ class Entry:
         "answered", "at", "body", "callback", "id", "inbound", "ordinal", "person", "phone", "statuses", "type",
     )  # fmt: skip
 
-    def __init__(self, *, ordinal: int, id: str, phone: str, person: str, type: str, callback: str, body: bytes, at: float) -> None:
+    def __init__(
+        self, *, ordinal: int, id: str, phone: str, person: str, type: str, callback: str, body: bytes, at: float
+    ) -> None:
         """`phone` is our number's id, `person` the other side's digits, `body` the JSON as it came."""
         self.ordinal = ordinal
         self.id = id
@@ -52,7 +56,8 @@ class Ledger:
         self.received = 0  # POST /messages at the socket, before anything is decided
         self.accepted = 0
         self.dropped: Counter[str] = Counter()  # by kind of fault
-        self.refused: Counter[int] = Counter()  # by Meta's code
+        self.refused: Counter[int] = Counter()  # by Meta's code, in the answer
+        self.failed: Counter[int] = Counter()  # by Meta's code, in a status
         self.statuses: Counter[str] = Counter()
         self.inbound = 0
         self.pair_limit_refused = 0
@@ -60,17 +65,48 @@ class Ledger:
         self.portfolio_refused = 0
         self.seen: set[bytes] = set()  # 16-byte digests of (number, callback) accepted at least once
         self.doubled: dict[str, int] = {}  # callback -> times, of those accepted more than once
+        self.file: FileIO | None = None
         self._entries: dict[int, Entry] = {}
         self._by_id: dict[str, Entry] = {}
         self._first = 1
         self._last = 0
 
-    def count_callback(self, digest: bytes, callback: str) -> None:
-        """Count a callback that was accepted."""
+    def accept(self, entry: Entry, *, digest: bytes) -> None:
+        """Count and keep a message of ours; `digest` stands for its number and callback."""
+        self.accepted += 1
+        if entry.callback:
+            if self.file is not None:
+                self.file.write(orjson.dumps({"digest": digest.hex(), "callback": entry.callback}) + b"\n")
+            self._count(digest, entry.callback)
+        self.add(entry)
+
+    def _count(self, digest: bytes, callback: str) -> None:
         if digest in self.seen:
             self.doubled[callback] = self.doubled.get(callback, 1) + 1
         else:
             self.seen.add(digest)
+
+    def write_to(self, path: Path) -> None:
+        """Count what a file of an earlier run says was accepted, and write each further message there, at once."""
+        if path.exists():
+            with path.open("rb") as lines:
+                for line in lines:
+                    if line.endswith(b"\n"):
+                        said = orjson.loads(line)
+                        self.accepted += 1
+                        self._count(bytes.fromhex(said["digest"]), said["callback"])
+        self.file = path.open("ab", buffering=0)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    @property
+    def kept(self) -> int:
+        """Return how many messages are kept whole."""
+        return len(self._entries)
 
     def next_ordinal(self) -> int:
         """Return the ordinal of the next message."""

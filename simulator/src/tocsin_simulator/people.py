@@ -1,7 +1,7 @@
 """The people who own the phones: who they are, and what each does with a message.
 
-Anybody with a phone number exists. What somebody does follows from the seed and the number alone, so a person costs memory only
-once something happened to them: they wrote, they blocked the company, or a file describes them.
+Anybody with a phone number exists. What somebody does follows from the seed and the number alone, so a person costs
+memory only once something happened to them: they wrote, they blocked the company, or a file describes them.
 """
 
 import hashlib
@@ -13,11 +13,13 @@ from typing import Any
 
 # Calling code -> country of the business-scoped user id; the longest that fits wins.
 COUNTRIES = {
-    "1": "US", "30": "GR", "31": "NL", "32": "BE", "33": "FR", "34": "ES", "351": "PT", "353": "IE", "39": "IT", "41": "CH",
-    "43": "AT", "44": "GB", "45": "DK", "46": "SE", "47": "NO", "48": "PL", "49": "DE", "52": "MX", "55": "BR", "61": "AU",
-    "62": "ID", "81": "JP", "82": "KR", "91": "IN", "971": "AE",
+    "1": "US", "30": "GR", "31": "NL", "32": "BE", "33": "FR", "34": "ES", "351": "PT", "353": "IE", "39": "IT",
+    "41": "CH", "43": "AT", "44": "GB", "45": "DK", "46": "SE", "47": "NO", "48": "PL", "49": "DE", "52": "MX",
+    "55": "BR", "61": "AU", "62": "ID", "81": "JP", "82": "KR", "91": "IN", "971": "AE",
 }  # fmt: skip
-FIRST_NAMES = "Ada Bruno Chiara Dmitri Elif Farid Greta Hana Ines Jonas Kofi Lena Marek Nadia Omar Pilar Quentin Rosa".split()
+FIRST_NAMES = (
+    "Ada Bruno Chiara Dmitri Elif Farid Greta Hana Ines Jonas Kofi Lena Marek Nadia Omar Pilar Quentin Rosa".split()
+)
 LAST_NAMES = "Almeida Bauer Costa Duval Eriksen Ferrari Garnier Haddad Ivanova Jansen Keller Lopez Moreau Novak".split()
 # A user id is the phone number, moved by an invertible step: found back without keeping a table.
 SPACE = 10**19

@@ -66,6 +66,14 @@ class Reply:
         return self.body if isinstance(self.body, bytes) else orjson.dumps(self.body)
 
 
+class Dropped(Exception):
+    """The line is cut without an answer, or in the middle of `reply`."""
+
+    def __init__(self, reply: Reply | None = None) -> None:
+        super().__init__()
+        self.reply = reply
+
+
 Answer = Callable[[World, Request], Awaitable[Reply | web.StreamResponse]]
 
 
@@ -73,8 +81,8 @@ Answer = Callable[[World, Request], Awaitable[Reply | web.StreamResponse]]
 class Route:
     """One path of the API.
 
-    `pattern` has placeholders: `{version}` any vNN.N; `{phone}`, `{waba}`, `{template}`, `{media}`, `{app}`, `{business}` only ids
-    that exist; any other name takes any segment. The first route that fits wins. `counted`: a management call, of
+    `pattern` has placeholders: `{version}` any vNN.N; `{phone}`, `{waba}`, `{template}`, `{media}`, `{app}`,
+    `{business}` only ids that exist; any other name takes any segment. The first route that fits wins. `counted`: a management call, of
     which 5,000 an hour are allowed. `open`: needs no access token.
     """
 

@@ -1,5 +1,6 @@
 """What the world is made of: settings, numbers, the portfolio, templates, media."""
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,7 +74,8 @@ class Portfolio:
 
     id: str
     tier: str = "TIER_UNLIMITED"
-    begun: dict[str, float] = field(default_factory=dict)  # person -> when we began to write, of the last 24 hours
+    # Person -> when we last began to write to them, oldest first, of the last 24 hours.
+    begun: OrderedDict[str, float] = field(default_factory=OrderedDict)
 
     @property
     def limit(self) -> int | None:
@@ -107,3 +109,28 @@ class Media:
     sha256: str
     expires_at: float
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Upload:
+    """A resumable upload of a sample: what has come so far of `length` bytes."""
+
+    id: str
+    name: str
+    mime_type: str
+    length: int
+    content: bytearray = field(default_factory=bytearray)
+    handle: str = ""
+
+
+@dataclass(kw_only=True)
+class Records:
+    """What the management API keeps beside numbers, templates and media."""
+
+    names_taken_until: dict[str, float] = field(default_factory=dict)  # names of deleted templates that were approved
+    created_at: list[float] = field(default_factory=list)  # templates made in the last hour
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    qr_codes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # number -> code -> the code
+    subscribed_fields: list[str] = field(default_factory=list)
+    verify_token: str = ""
+    template_insights: bool = False

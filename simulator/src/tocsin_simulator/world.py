@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import random
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
 from tocsin_simulator.clock import Clock
+from tocsin_simulator.faults import Faults
 from tocsin_simulator.ledger import Ledger
+from tocsin_simulator.limits import Limits
 from tocsin_simulator.people import People
-from tocsin_simulator.values import Media, Number, Portfolio, Settings, Template
+from tocsin_simulator.values import Media, Number, Portfolio, Records, Settings, Template
 from tocsin_simulator.webhooks import Webhooks
 
 # What a page may lag behind before it is cut off.
@@ -19,7 +22,8 @@ WATCHED_AT_MOST = 1_000
 class World:
     """Everything there is. Created anew by a reset."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, plan: Any = None, people: list[dict[str, Any]] | None = None) -> None:
+        """`plan`: scripted faults; `people`: those a file describes. Raises ValueError."""
         self.settings = settings
         self.clock = Clock(speed=settings.speed)
         self.random = random.Random(settings.seed)  # noqa: S311 - the same seed must decide the same
@@ -32,13 +36,23 @@ class World:
         self.templates: dict[str, Template] = {}
         self.media: dict[str, Media] = {}
         self.blocked: dict[str, set[str]] = {}  # number's id -> people (digits) we blocked
+        self.records = Records()
         self.waba_webhook = ""  # override_callback_uri of subscribed_apps
         self.subscribed = True
         self.people = People(seed=settings.seed, withhold=settings.withhold)
         self.ledger = Ledger(keep=settings.keep)
-        self.webhooks = Webhooks(settings, self.clock)
+        self.people.load(people or [])
+        self.faults = Faults(seed=settings.seed, plan=plan)
+        self.limits = Limits()
+        self.storms: dict[
+            str, tuple[float, int, int]
+        ] = {}  # number's id -> until when it is refused, code, HTTP status
+        self.webhooks = Webhooks(settings, self.clock, self.faults)
         self.watchers: set[asyncio.Queue[dict[str, Any]]] = set()
+        self.again: Callable[[], Awaitable[None]] | None = None  # begins anew
+        self.calls = 0  # management calls
         self._ids = count(1)
+        self._named: dict[tuple[str, str], str] = {}
 
     def new_id(self) -> str:
         """Return an id nothing else has: 16 digits, the same in each run with the same seed."""
@@ -54,13 +68,18 @@ class World:
 
     def template_named(self, name: str, language: str) -> Template | None:
         """Return the template of that name in that language."""
+        # Remembered, for campaigns; a template that was renamed or deleted is looked for again.
+        known = self.templates.get(self._named.get((name, language), ""))
+        if known is not None and known.name == name and known.language == language:
+            return known
         for template in self.templates.values():
             if template.name == name and template.language == language:
+                self._named[name, language] = template.id
                 return template
         return None
 
     def emit(self, field: str, value: dict[str, Any], *, phone: str = "") -> None:
-        """Queue a webhook update (`{"field": field, "value": value}`); `phone` is the number it belongs to, if to one."""
+        """Queue a webhook update; `phone` is the id of the number it belongs to, if to one."""
         self.webhooks.queue(field, value, url=self.webhook_of(phone))
 
     def webhook_of(self, phone: str = "") -> str:

@@ -1,0 +1,172 @@
+"""The commands: `whatsapp` and `smtp`. Heavy imports wait until one of them runs."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin_simulator.smtp_program import smtp
+
+
+class Bad(click.ClickException):
+    """Something given on the command line cannot be used."""
+
+    exit_code = 2
+
+
+@click.group()
+@click.version_option(package_name="tocsin-simulator")
+def main() -> None:
+    """Simulate the systems messages go out through."""
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8100, show_default=True, help="0 takes a free one.")
+@click.option("--listen", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
+@click.option("--phone-id", "phone_ids", multiple=True, metavar="ID", help="A number's id; may be repeated.")
+@click.option("--waba-id", metavar="ID", help="The account's id.")
+@click.option("--app-id", metavar="ID", help="The application's id.")
+@click.option("--token", metavar="TOKEN", help="The access token clients must send.")
+@click.option("--app-secret", metavar="SECRET", help="Signs the webhooks.")
+@click.option("--webhook", metavar="URL", help="Where webhooks go; none are sent without one.")
+@click.option("--verify-token", metavar="TOKEN", help="Sent when the webhook's address is verified.")
+@click.option(
+    "--verify", is_flag=True, help="Verify the webhook's address at the start, and stop if it does not answer."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same decisions.")
+@click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault plan (JSON).")
+@click.option("--people", metavar="FILE|N", help="People described in a JSON file, or a number of them.")
+@click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file that keeps the counts when the process is killed.",
+)
+@click.option(
+    "--tier",
+    type=click.Choice(["TIER_250", "TIER_1K", "TIER_2K", "TIER_10K", "TIER_100K", "TIER_UNLIMITED"]),
+    default="TIER_UNLIMITED",
+    show_default=True,
+    help="People the portfolio may begin to write to in 24 hours.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(["STANDARD", "HIGH", "COEXISTENCE"]),
+    default="STANDARD",
+    show_default=True,
+    help="Messages per second of a number: 80, 1,000 or 20.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Simulated seconds per real second.",
+)
+@click.option(
+    "--delay",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Scale of all delays of statuses, answers and reviews; 0 for at once.",
+)
+@click.option("--review/--no-review-delay", default=True, help="New templates are reviewed, or approved at once.")
+@click.option(
+    "--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Updates per webhook, at most."
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 200),
+    default=8,
+    show_default=True,
+    help="Webhooks under way at the same time.",
+)
+@click.option(
+    "--window",
+    type=click.Choice(["sync", "async"]),
+    default="sync",
+    show_default=True,
+    help="Free text outside the 24-hour window is refused in the answer, or fails later.",
+)
+@click.option(
+    "--disorder",
+    type=click.FloatRange(0, 1),
+    default=0.02,
+    show_default=True,
+    help="Share of messages whose statuses come in the wrong order.",
+)
+@click.option(
+    "--duplicates",
+    type=click.FloatRange(0, 1),
+    default=0.02,
+    show_default=True,
+    help="Share of statuses that come twice.",
+)
+@click.option(
+    "--withhold",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of people whose phone number webhooks leave out.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    default=200_000,
+    show_default=True,
+    help="Messages kept whole; counts stay exact.",
+)
+def whatsapp(**given: Any) -> None:
+    """Simulate a WhatsApp Business account under Meta's paths.
+
+    Prints `Listening on http://HOST:PORT` when it is ready, and stops on SIGTERM. What it received: GET
+    /_simulator/messages and /_simulator/count; the phones of its people: GET /_simulator/phones.
+    """
+    verify, ledger = given.pop("verify"), given.pop("ledger")
+    plan = read_json(given.pop("faults"))
+    people = given.pop("people")
+    # What was not given keeps the default of Settings.
+    settings = {key: value for key, value in given.items() if value not in {None, ()}}
+    asyncio.run(run(settings, plan=plan, people=people, ledger=ledger, verify=verify))
+
+
+main.add_command(smtp)
+
+
+def read_json(path: Path | None) -> Any:
+    """Return what a JSON file holds, or None without one."""
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Bad(f"{path}: {error}") from error
+
+
+async def run(settings: dict[str, Any], *, plan: Any, people: str | None, ledger: Path | None, verify: bool) -> None:
+    """Listen until SIGTERM or SIGINT."""
+    from tocsin_simulator.errors import GraphError  # noqa: PLC0415 - `--help` is quick
+    from tocsin_simulator.people import read_people  # noqa: PLC0415
+    from tocsin_simulator.server import Server  # noqa: PLC0415
+    from tocsin_simulator.values import Settings  # noqa: PLC0415
+
+    try:
+        described = read_people(people) if people is not None else None
+        server = Server(Settings(**settings), plan=plan, people=described, ledger=ledger)
+        await server.start()
+    except (ValueError, OSError) as error:
+        raise Bad(str(error)) from error
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        if verify:
+            await server.world.webhooks.verify(server.settings.webhook, server.settings.verify_token)
+        click.echo(f"Listening on {server.address}")
+        await stopped.wait()
+    except GraphError as error:
+        raise Bad(error.title) from error
+    finally:
+        await server.stop()
