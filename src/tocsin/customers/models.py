@@ -7,7 +7,7 @@ from tocsin.kernel.ids import new_id
 
 
 class CustomerPerson(models.Model):
-    """A person. The key is the operator's own id of the person, or the account where there is none."""
+    """A person. The key is the operator's own id of the person, or ``account:`` and the account where there is none."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     key = models.TextField(unique=True)

@@ -1,7 +1,7 @@
 """What customers hands to others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
@@ -24,6 +24,7 @@ class Refusal(StrEnum):
     BAD_EMAIL = "bad_email"
     BAD_LANGUAGE = "bad_language"
     BAD_LINE = "bad_line"
+    ACCOUNT_OF_ANOTHER = "account_of_another"  # two people of one file claim the same account
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: lines read, persons made and changed, lines kept aside by reason, the folder of those."""
+    """What an import did: lines read, persons made and changed, lines kept aside by reason, the file of those.
+
+    ``columns`` says which heading was taken for what, ``ignored`` which headings were not understood.
+    """
 
     lines: int
     made: int
@@ -56,3 +60,6 @@ class Imported:
     unchanged: int
     refused: Mapping[Refusal, int]
     refused_file: str
+    encoding: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()

@@ -24,6 +24,10 @@ class Act(StrEnum):
     LIFT_MEASURES = "lift_measures"  # undo or release few accounts, decide an appeal
     LIFT_MANY_MEASURES = "lift_many_measures"
     WRITE_APPEAL = "write_appeal"
+    WRITE_CUSTOMERS = "write_customers"  # import the address book
+    SEE_ADDRESSES = "see_addresses"  # whole, not masked
+    SEND_MESSAGE = "send_message"  # to few people
+    SEND_MANY = "send_many"
 
 
 _NAMED = frozenset({Assurance.ASSERTED, Assurance.SIGNED})
@@ -42,6 +46,10 @@ ALLOWED: dict[Act, frozenset[Assurance]] = {
     Act.LIFT_MEASURES: _NAMED,
     Act.LIFT_MANY_MEASURES: frozenset({Assurance.SIGNED}),
     Act.WRITE_APPEAL: _NAMED,
+    Act.WRITE_CUSTOMERS: _NAMED,
+    Act.SEE_ADDRESSES: _NAMED,
+    Act.SEND_MESSAGE: _NAMED,
+    Act.SEND_MANY: frozenset({Assurance.SIGNED}),
 }
 
 
