@@ -1,11 +1,22 @@
 """Settings of a channel, read as strictly as those of a connected system."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tocsin.integrations.http_calls.settings import Settings
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging.errors import ChannelNotUnderstood
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLimits:
+    """What a provider allows, as the port asks for it."""
+
+    per_second: float | None = None
+    pair_seconds: float | None = None
+    pair_burst: int = 1
+    people_per_day: int | None = None
 
 
 class ChannelSettings(Settings):

@@ -1,0 +1,299 @@
+"""E-mail handed to a mail server of the operator's or of a provider: SMTP with TLS, connections kept open, DKIM."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from yarl import URL
+
+from tocsin.customers.values import AddressKind
+from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
+from tocsin.integrations.email import contents, dkim, mime
+from tocsin.integrations.email.addresses import normal_address
+from tocsin.integrations.email.line import Envelope, Line, Server, opened
+from tocsin.integrations.email.replies import our_mistake
+from tocsin.integrations.http_calls.settings import is_this_machine
+from tocsin.kernel import clock
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _, gettext_noop
+from tocsin.kernel.remarks import Remark, Standing
+from tocsin.messaging.errors import AddressNotUnderstood
+from tocsin.messaging.ports import TransportError
+from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Purpose, Verdict
+
+SETTINGS: Mapping[str, str] = {
+    "host": gettext_noop("name of the mail server"),
+    "port": gettext_noop("its port; 587 with starttls, 465 with tls, 25 with none"),
+    "security": gettext_noop("starttls (if left out), tls, or none, which only a server on this machine may have"),
+    "user": gettext_noop("login name; none if left out"),
+    "ca_file": gettext_noop("PEM file of the authorities that sign its certificate; the machine's own if left out"),
+    "from": gettext_noop("address the mails are from"),
+    "from_name": gettext_noop("name shown beside it"),
+    "reply_to": gettext_noop("address answers go to; the one they are from if left out"),
+    "return_path": gettext_noop("address bounces go to; the one they are from if left out"),
+    "domain": gettext_noop("domain of message ids; that of the address they are from if left out"),
+    "local_name": gettext_noop("name this machine greets with; the domain if left out"),
+    "dkim_domain": gettext_noop("domain that signs; that of the address they are from if left out"),
+    "dkim_selector": gettext_noop("name of the RSA key in the DNS: SELECTOR._domainkey.DOMAIN"),
+    "dkim_ed25519_selector": gettext_noop("name of the Ed25519 key in the DNS"),
+    "unsubscribe_url": gettext_noop("https address for one-click unsubscribing, {message} stands for the message's id"),
+    "reports_delivery": gettext_noop("yes: ask servers to report what arrived, not only what did not"),
+    "connections": gettext_noop("connections open at once; 8 if left out"),
+    "mails_per_connection": gettext_noop("mails handed over on one connection; 100 if left out"),
+    "per_second": gettext_noop("mails a second at most"),
+    "timeout_seconds": gettext_noop("seconds until a mail must have been handed over; 30 if left out"),
+    "answer_seconds": gettext_noop("seconds to wait for the word that it was taken; 120 if left out"),
+}
+SECRETS: Mapping[str, str] = {
+    "password": gettext_noop("password of the login name"),
+    "dkim_key": gettext_noop("private RSA key in PEM that signs the mails"),
+    "dkim_ed25519_key": gettext_noop("private Ed25519 key in PEM that signs them too"),
+}
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
+MESSAGE = "{message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who mails are from, and what each of them carries."""
+
+    address: str
+    name: str
+    reply_to: str
+    return_path: str
+    domain: str
+    unsubscribe_url: str
+    wants: str
+    signers: Sequence[dkim.Signer]
+
+
+def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> "Email":
+    """Return the channel; ChannelNotUnderstood says which setting is wrong. Nothing is opened yet."""
+    given = ChannelSettings(name, settings=settings, secrets=secrets, known=SETTINGS, known_secrets=SECRETS)
+    sender = _sender(given)
+    return Email(
+        _server(given, local_name=sender.domain),
+        sender=sender,
+        connections=int(given.number("connections", default=8, least=1) or 8),
+        mails_per_connection=int(given.number("mails_per_connection", default=100, least=1) or 100),
+        limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
+    )
+
+
+def _server(given: ChannelSettings, *, local_name: str) -> Server:
+    host = given.text("host")
+    security = given.choice("security", of=tuple(_PORTS), default="starttls")
+    if security == "none" and not is_this_machine(host):
+        raise given.wrong(
+            "security", _("mails and passwords would cross the network in the open."),
+            mend=_("Write starttls or tls."),
+        )  # fmt: skip
+    user = given.text("user", default="")
+    greets = given.text("local_name", default=local_name)
+    for key, named in (("host", host.strip("[]").replace(":", "x")), ("local_name", greets)):
+        if not _HOST_NAME.fullmatch(named):
+            raise given.wrong(key, _("it is no name of a machine."))
+    return Server(
+        host=host,
+        port=int(given.number("port", default=_PORTS[security], least=1) or 0),
+        security=security,
+        tls=None if security == "none" else _tls(given),
+        user=user,
+        password=given.secret("password") if user else "",
+        local_name=greets,
+        timeout_seconds=given.number("timeout_seconds", default=30.0, least=0.1) or 30.0,
+        answer_seconds=given.number("answer_seconds", default=120.0, least=0.1) or 120.0,
+    )
+
+
+def _tls(given: ChannelSettings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=given.ca_file())
+    except (ssl.SSLError, OSError) as error:
+        raise given.wrong("ca_file", _("it holds no certificates.")) from error
+
+
+def _sender(given: ChannelSettings) -> Sender:
+    address = _address(given, "from")
+    domain = given.text("domain", default=address.rpartition("@")[2])
+    name = given.text("from_name", default="")
+    if not _HOST_NAME.fullmatch(domain):
+        raise given.wrong("domain", _("it is no domain."))
+    if not mime.is_clean(name):
+        raise given.wrong("from_name", _("it holds a line end or another control character."))
+    return Sender(
+        address=address,
+        name=name,
+        reply_to=_address(given, "reply_to", default=""),
+        return_path=_address(given, "return_path", default=address),
+        domain=domain,
+        unsubscribe_url=_unsubscribe_url(given),
+        wants="SUCCESS,FAILURE,DELAY" if given.flag("reports_delivery", default=False) else "FAILURE,DELAY",
+        signers=_signers(given, domain=given.text("dkim_domain", default=address.rpartition("@")[2])),
+    )
+
+
+def _address(given: ChannelSettings, key: str, *, default: str | None = None) -> str:
+    text = given.text(key, default=default)
+    try:
+        return normal_address(text) if text else ""
+    except AddressNotUnderstood as error:
+        raise given.wrong(key, error.what, mend=error.mend) from error
+
+
+def _unsubscribe_url(given: ChannelSettings) -> str:
+    text = given.text("unsubscribe_url", default="")
+    if text and not contents.is_https(text.replace(MESSAGE, "0")):
+        raise given.wrong("unsubscribe_url", _("it must begin with https:// and name a host."))
+    return text
+
+
+def _signers(given: ChannelSettings, *, domain: str) -> Sequence[dkim.Signer]:
+    found = []
+    for secret, setting in (("dkim_key", "dkim_selector"), ("dkim_ed25519_key", "dkim_ed25519_selector")):
+        selector = given.text(setting, default="")
+        if bool(selector) != given.has_secret(secret):
+            raise given.wrong(setting, _("a selector and its key belong together."))
+        if not selector:
+            continue
+        if not _HOST_NAME.fullmatch(selector) or not _HOST_NAME.fullmatch(domain):
+            raise given.wrong(setting, _("it is no name in the DNS."))
+        try:
+            found.append(dkim.signer(given.secret(secret), domain=domain, selector=selector))
+        except (ValueError, TypeError) as error:
+            raise given.wrong(secret, _("it is no private RSA or Ed25519 key in PEM, or too short.")) from error
+    return tuple(found)
+
+
+class Email:
+    """One sender of mail, on a few connections that stay open."""
+
+    reaches: Sequence[AddressKind] = (AddressKind.EMAIL,)
+
+    def __init__(
+        self, server: Server, *, sender: Sender, connections: int, mails_per_connection: int, limits: ChannelLimits
+    ) -> None:
+        self._server, self._sender = server, sender
+        self._room, self._idle = asyncio.Semaphore(connections), list[Line]()
+        self._mails_per_connection = mails_per_connection
+        self._closed = False
+        self.limits = limits
+        self.reports = sender.wants.startswith("SUCCESS")
+        self.seconds_max = 2 * server.timeout_seconds + server.answer_seconds
+
+    def address(self, text: str, *, kind: AddressKind) -> str:
+        """Return an address in its one normal form."""
+        if kind is not AddressKind.EMAIL:
+            raise AddressNotUnderstood(_("E-mail reaches e-mail addresses only."))
+        return normal_address(text)
+
+    def prepare(self, content: Content) -> Prepared:
+        """Return what sending this needs; ContentNotUnderstood names the place."""
+        return contents.prepared(content)
+
+    async def send(self, message: Outgoing) -> Accepted:
+        """Hand one mail to the server. Its Message-ID is our id."""
+        envelope = self._envelope(message)
+        async with self._room:
+            line = self._idle_line()
+            if line is not None:
+                try:
+                    return await self._handed_over(line, envelope)
+                except TransportError as error:
+                    # Servers hang up on idle lines at will: nothing of this mail was said on it but its sender.
+                    if line.said_more_than_sender or (error.verdict is not Verdict.RETRY and error.code != 421):
+                        raise
+            return await self._handed_over(await opened(self._server), envelope)
+
+    async def close(self) -> None:
+        """Say goodbye on every connection."""
+        self._closed = True
+        lines, self._idle = self._idle, []
+        await asyncio.gather(*(line.close() for line in lines))
+
+    async def check(self) -> Sequence[Remark]:
+        """Connect and log in; say what the server offers and which keys belong into the DNS."""
+        try:
+            line = await opened(self._server)
+        except TransportError as error:
+            return (Remark(Standing.FAULT, _("The server cannot be used: {reason}").format(reason=error.detail)),)
+        found = [Remark(Standing.OK, _("The server answers and takes our mail."))]
+        spoken = set(line.told())
+        await line.close()
+        if "smtputf8" not in spoken:
+            found.append(Remark(Standing.WARNING, _("It takes no addresses with letters outside ASCII.")))
+        if "dsn" not in spoken:
+            found.append(
+                Remark(Standing.WARNING, _("It does not report by our id: bounces are found by their content."))
+            )
+        if not self._sender.signers:
+            mend = _("Give it a key with dkim_selector and --secret dkim_key, unless the server signs.")
+            found.append(Remark(Standing.WARNING, _("Mails are not signed with DKIM."), mend))
+        for signer in self._sender.signers:
+            words = _("The DNS must say at {name}: {record}")
+            record = dkim.record(signer)
+            found.append(
+                Remark(Standing.OK, words.format(name=f"{signer.selector}._domainkey.{signer.domain}", record=record))
+            )
+        return tuple(found)
+
+    def _idle_line(self) -> Line | None:
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_connected:
+                return line
+        return None
+
+    async def _handed_over(self, line: Line, envelope: Envelope) -> Accepted:
+        try:
+            await line.hand_over(envelope)
+        finally:
+            if line.usable:
+                await self._kept_or_closed(line)
+        return Accepted(f"{envelope.id}@{self._sender.domain}")
+
+    async def _kept_or_closed(self, line: Line) -> None:
+        if line.mails >= self._mails_per_connection or self._closed:
+            await line.close()
+        else:
+            self._idle.append(line)
+
+    def _envelope(self, message: Outgoing) -> Envelope:
+        sender, ours = self._sender, str(message.id)
+        recipient = normal_address(message.address)
+        utf8 = not (recipient.isascii() and sender.address.isascii())
+        try:
+            made = contents.made(contents.prepared(message.content).content)
+        except TocsinError as error:
+            raise our_mistake(error.what) from None
+        headers = [
+            ("From", mime.mailbox(sender.name, address=sender.address, raw=utf8)),
+            ("To", recipient),
+            ("Subject", made.subject if utf8 else mime.encoded(made.subject)),
+            ("Date", mime.date()),
+            ("Message-ID", f"<{ours}@{sender.domain}>"),
+        ]
+        if sender.reply_to:
+            headers.append(("Reply-To", sender.reply_to))
+        if message.reply_to and contents.is_message_id(message.reply_to):
+            headers += [("In-Reply-To", f"<{message.reply_to}>"), ("References", f"<{message.reply_to}>")]
+        if message.purpose is Purpose.MARKETING:
+            headers += self._unsubscribing(made.unsubscribe_url or sender.unsubscribe_url.replace(MESSAGE, ours))
+        headers += made.headers
+        mail = mime.mail(headers, text=made.text, html=made.html, boundary=f"=_{message.id.hex}")
+        at = int(clock.now().timestamp())
+        signed = dkim.signed(mail, signers=sender.signers, at=at) if sender.signers else mail
+        return Envelope(ours, sender.return_path, recipient, signed, sender.wants)
+
+    def _unsubscribing(self, url: str) -> list[mime.Header]:
+        """Return the headers of one-click unsubscribing (RFC 8058); what sells something is not sent without them."""
+        if not url:
+            raise our_mistake("a campaign needs unsubscribe_url")
+        return [
+            ("List-Unsubscribe", f"<{URL(url)}>"),
+            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        ]

@@ -1,0 +1,138 @@
+"""What a mail server's reply means (RFC 5321, 4.2; enhanced codes of RFC 3463, IANA's registry of them as of 2026)."""
+
+import re
+from enum import StrEnum
+
+from tocsin.kernel import redaction
+from tocsin.messaging.ports import TransportError
+from tocsin.messaging.values import Reason, Verdict
+
+GREYLISTED_SECONDS = 300.0  # what most greylisting asks for
+SLOW_SECONDS = 60.0
+UNREACHED_SECONDS = 60.0
+FULL_SECONDS = 3600.0
+DETAIL_CHARACTERS_MAX = 200
+_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_ADDRESS = re.compile(r"\S*@\S*")
+_GREY = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
+
+
+class Stage(StrEnum):
+    """How far a mail had come when the server said no."""
+
+    OPENING = "opening"  # connecting, TLS, login
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    CONTENT = "content"
+
+
+_Meaning = tuple[Verdict, Reason]
+_GONE: _Meaning = (Verdict.DEAD, Reason.NOT_REACHABLE)
+_POLICY: _Meaning = (Verdict.DEAD, Reason.REFUSED_BY_POLICY)
+_CONTENT: _Meaning = (Verdict.OUR_MISTAKE, Reason.REFUSED_BY_POLICY)
+_OURS: _Meaning = (Verdict.OUR_MISTAKE, Reason.OUR_MISTAKE)
+_LINE: _Meaning = (Verdict.HOLD_LINE, Reason.REFUSED_BY_POLICY)
+_FINAL: dict[str, _Meaning] = {
+    "5.1.0": _GONE,
+    "5.1.1": _GONE,  # no such mailbox
+    "5.1.2": _GONE,  # no such host
+    "5.1.3": _GONE,
+    "5.1.4": _GONE,
+    "5.1.6": _GONE,  # moved away
+    "5.1.7": _LINE,  # our own sender's address
+    "5.1.8": _LINE,
+    "5.1.9": _GONE,
+    "5.1.10": _GONE,  # its domain takes no mail (null MX)
+    "5.2.0": _GONE,
+    "5.2.1": _GONE,  # the mailbox is switched off
+    "5.2.2": _GONE,  # full, and the server has given up
+    "5.2.3": _OURS,  # too long
+    "5.3.4": _OURS,
+    "5.4.1": _GONE,
+    "5.4.4": _GONE,
+    "5.4.6": _OURS,  # a loop
+    "5.7.8": _LINE,  # wrong credentials
+    "5.7.9": _LINE,
+    "5.7.11": _LINE,
+    "5.7.13": _GONE,  # the person's account is switched off
+    "5.7.17": _GONE,  # the mailbox has changed its owner
+    "5.7.18": _GONE,
+    **{f"5.7.{n}": _LINE for n in range(20, 28)},  # DKIM, SPF, reverse DNS, ARC, a sender without mail
+}
+_BY_STAGE: dict[Stage, _Meaning] = {
+    Stage.OPENING: (Verdict.HOLD_LINE, Reason.OUR_MISTAKE),
+    Stage.SENDER: _LINE,
+    Stage.RECIPIENT: _GONE,
+    Stage.CONTENT: _CONTENT,
+}
+
+
+def refusal(code: int, text: str, *, stage: Stage, without: str = "") -> TransportError:
+    """Return the error for a reply of 400 or more; ``without`` is the address that may not be repeated."""
+    detail = shown(text, without=without)
+    if 400 <= code < 500:
+        return _for_now(code, text, stage=stage, detail=detail)
+    verdict, reason = meaning(_enhanced(text), code=code, stage=stage)
+    permanent = verdict is not Verdict.HOLD_LINE
+    return TransportError(permanent=permanent, verdict=verdict, reason=reason, code=code, detail=detail)
+
+
+def meaning(enhanced: str, *, code: int, stage: Stage) -> tuple[Verdict, Reason]:
+    """Return what a final refusal means, by its enhanced code, else by its code and how far the mail had come."""
+    if enhanced in _FINAL:
+        return _FINAL[enhanced]
+    if code in {530, 534, 535, 538}:
+        return Verdict.HOLD_LINE, Reason.OUR_MISTAKE
+    if enhanced.startswith("5.7.") and stage is Stage.RECIPIENT:
+        return _POLICY
+    if enhanced.startswith(("5.5.", "5.6.")) or code in {500, 501, 502, 503, 504, 552, 555}:
+        return _OURS if stage in {Stage.CONTENT, Stage.RECIPIENT} else _LINE
+    return _BY_STAGE[stage]
+
+
+def not_reached(detail: str, *, mendable: bool = False) -> TransportError:
+    """Return the error for a server that does not answer; ``mendable``: not before somebody changes something here."""
+    wait = None if mendable else UNREACHED_SECONDS
+    reason = Reason.OUR_MISTAKE if mendable else Reason.TRY_LATER
+    return TransportError(permanent=False, verdict=Verdict.HOLD_LINE, reason=reason, detail=detail, wait_seconds=wait)
+
+
+def dropped(detail: str) -> TransportError:
+    """Return the error for a line that broke before the mail had been handed over: it was not taken."""
+    return TransportError(permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER, detail=detail)
+
+
+def our_mistake(detail: str) -> TransportError:
+    """Return the error for a mail that cannot be sent as it is."""
+    return TransportError(permanent=True, verdict=Verdict.OUR_MISTAKE, reason=Reason.OUR_MISTAKE, detail=detail)
+
+
+def shown(text: str, *, without: str = "") -> str:
+    """Return a server's words short and printable, without addresses: servers like to repeat them."""
+    if without:
+        local, _, domain = without.partition("@")
+        for part in (without, local, domain):
+            text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "...", text, flags=re.IGNORECASE) if part else text
+    return redaction.printable(_ADDRESS.sub("...", redaction.masked(text)))[:DETAIL_CHARACTERS_MAX]
+
+
+def _for_now(code: int, text: str, *, stage: Stage, detail: str) -> TransportError:
+    enhanced = _enhanced(text)
+    verdict, reason, wait = Verdict.RETRY, Reason.TRY_LATER, None
+    if code == 454 and stage is Stage.OPENING:  # the login or TLS does not work for now
+        return TransportError(
+            permanent=False, verdict=Verdict.HOLD_LINE, reason=reason, code=code, detail=detail,
+            wait_seconds=UNREACHED_SECONDS,
+        )  # fmt: skip
+    if stage is Stage.OPENING or (stage is Stage.SENDER and enhanced.startswith("4.7.")) or code == 421:
+        verdict, reason, wait = Verdict.SLOW_LINE, Reason.RATE_LIMITED, SLOW_SECONDS
+    elif enhanced == "4.2.2" or (code == 452 and stage is Stage.RECIPIENT and not enhanced):
+        verdict, wait = Verdict.LATER, FULL_SECONDS
+    elif _GREY.search(text) or (stage is Stage.RECIPIENT and (enhanced.startswith("4.7.") or code in {450, 451})):
+        verdict, wait = Verdict.LATER, GREYLISTED_SECONDS
+    return TransportError(permanent=False, verdict=verdict, reason=reason, code=code, detail=detail, wait_seconds=wait)
+
+
+def _enhanced(text: str) -> str:
+    found = _ENHANCED.search(text)
+    return ".".join(found.groups()) if found else ""

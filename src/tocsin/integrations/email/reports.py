@@ -1,0 +1,161 @@
+"""Mails that mail servers send back: delivery status notifications (RFC 3464) and abuse reports (RFC 5965).
+
+Anybody can write to the address bounces go to. So only our own unguessable id in the report makes it count, nothing in it
+is believed but what became of that message, and the old, forgiving parser reads it, which no header can break.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import compat32
+from email.utils import parsedate_to_datetime
+from typing import Any
+from uuid import UUID
+
+from tocsin.integrations.email.replies import Stage, meaning, shown
+from tocsin.kernel import clock
+from tocsin.messaging.values import Aside, Reason, StatusKind, StatusUpdate, Update, Verdict
+
+OCTETS_MAX = 2_000_000  # what is longer is a forwarded mail: its report stands at the beginning
+PARTS_MAX = 50
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_MESSAGE_ID = re.compile(rf"<({_UUID})@[^<>\s@]{{1,255}}>", re.IGNORECASE)
+_ENVELOPE_ID = re.compile(rf"\s*({_UUID})\s*", re.IGNORECASE)
+_RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
+_STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
+_CODE = re.compile(r"\b([45]\d\d)\b")
+_UNWANTED = frozenset({"abuse", "fraud", "virus", "other", "opt-out", "opt-out-list"})
+
+
+def updates(raw: bytes) -> Sequence[Update]:
+    """Return what a mail says of our messages; of any other mail that it is one, without repeating what it says."""
+    try:
+        parts = list(_parts(BytesParser(policy=compat32).parsebytes(raw[:OCTETS_MAX])))
+    except (RecursionError, ValueError, LookupError, TypeError, AttributeError):
+        return (Aside("mail_unreadable", {"octets": len(raw)}),)  # the parser's own faults on hostile mails
+    kinds = [part.get_content_type() for part in parts]
+    if "message/feedback-report" in kinds:
+        return _complaint(parts)
+    if "message/delivery-status" in kinds or "message/global-delivery-status" in kinds:
+        return _bounces(parts)
+    return (Aside("mail_is_no_report", {"kinds": kinds[:8]}),)
+
+
+def _bounces(parts: Sequence[Message]) -> Sequence[Update]:
+    blocks = [
+        block
+        for part in parts
+        if part.get_content_type() in {"message/delivery-status", "message/global-delivery-status"}
+        for block in _blocks(part)
+    ]
+    ours = _our_id(parts, blocks=blocks)
+    if ours is None:
+        return (Aside("bounce_of_no_message", {"blocks": len(blocks)}),)
+    found = [update for block in blocks if (update := _bounce(block, message_id=ours)) is not None]
+    return tuple(found[:1])  # a mail of ours has one recipient
+
+
+def _bounce(block: Mapping[str, str], *, message_id: UUID) -> StatusUpdate | None:
+    """Return what one recipient's block says; None for what is still under way, or left our sight."""
+    word = block.get("action", "").strip().lower()
+    at = _time(block.get("last-attempt-date", ""))
+    if word == "delivered":
+        return StatusUpdate("", StatusKind.DELIVERED, at, message_id=message_id)
+    if word != "failed":
+        return None
+    status = _STATUS.match(block.get("status", ""))
+    enhanced = ".".join(status.groups()) if status else ""
+    said = block.get("diagnostic-code", "").partition(";")[2].strip()
+    code = _CODE.search(said)
+    number = int(code[1]) if code else 550
+    recipient = block.get("final-recipient", "").partition(";")[2].strip()
+    verdict, reason = _why(enhanced, code=number)
+    detail = shown(" ".join(f"{enhanced} {said}".split()), without=recipient)
+    return StatusUpdate(
+        "", StatusKind.BOUNCED, at, message_id=message_id, verdict=verdict, reason=reason, code=number, detail=detail
+    )
+
+
+def _why(enhanced: str, *, code: int) -> tuple[Verdict, Reason]:
+    """Return what a bounce means: one whose time ran out (4.x.x) says nothing final of the address."""
+    if enhanced.startswith("4."):
+        return Verdict.OUR_MISTAKE, Reason.TRY_LATER
+    verdict, reason = meaning(enhanced, code=code, stage=Stage.RECIPIENT)
+    return (Verdict.OUR_MISTAKE, reason) if verdict is Verdict.HOLD_LINE else (verdict, reason)
+
+
+def _complaint(parts: Sequence[Message]) -> Sequence[Update]:
+    about = next(part for part in parts if part.get_content_type() == "message/feedback-report")
+    fields = next(iter(_blocks(about)), {})
+    word = fields.get("feedback-type", "").strip().lower()
+    ours = _our_id(parts, blocks=[])
+    if ours is None or word not in _UNWANTED:
+        return (Aside("complaint_of_no_message", {"type": word if word in _UNWANTED | {"not-spam"} else ""}),)
+    at = _time(fields.get("arrival-date", "") or fields.get("received-date", ""))
+    return (
+        StatusUpdate(
+            "", StatusKind.COMPLAINED, max(at, _time(str(parts[0].get("Date", "")))), message_id=ours,
+            verdict=Verdict.STOPPED, reason=Reason.REFUSED_BY_PERSON, detail=word,
+        ),
+    )  # fmt: skip
+
+
+def _our_id(parts: Sequence[Message], *, blocks: Sequence[Mapping[str, str]]) -> UUID | None:
+    """Return our id from the envelope's id, the mail that came back, or what the report answers."""
+    for block in blocks:
+        if found := _ENVELOPE_ID.fullmatch(block.get("original-envelope-id", "")):
+            return UUID(found[1])
+    for returned in _returned(parts):
+        if found := _MESSAGE_ID.search(returned):
+            return UUID(found[1])
+    for name in ("In-Reply-To", "References"):
+        if found := _MESSAGE_ID.search(str(parts[0].get(name, ""))):
+            return UUID(found[1])
+    return None
+
+
+def _returned(parts: Sequence[Message]) -> Iterator[str]:
+    """Yield the Message-ID headers of the mail that came back."""
+    for part in parts:
+        if part.get_content_type() not in _RETURNED:
+            continue
+        inner: Any = part.get_payload()
+        if isinstance(inner, list):
+            yield from (str(each.get("Message-ID", "")) for each in inner[:1])
+        else:
+            head = part.get_payload(decode=True)
+            lines = head if isinstance(head, bytes) else b""
+            yield str(BytesParser(policy=compat32).parsebytes(lines, headersonly=True).get("Message-ID", ""))
+
+
+def _blocks(part: Message) -> Iterator[Mapping[str, str]]:
+    """Yield the groups of fields of a report's part, by their names in lower case."""
+    inner: Any = part.get_payload()
+    for group in inner if isinstance(inner, list) else [part]:
+        fields = {name.lower(): str(value) for name, value in group.items()}
+        text = group.get_payload() if group is not part else inner
+        if not isinstance(inner, list) or (not fields and isinstance(text, str)):
+            lines = part.get_payload(decode=True)
+            told = BytesParser(policy=compat32).parsebytes(lines if isinstance(lines, bytes) else b"")
+            fields = {name.lower(): str(value) for name, value in told.items()}
+        yield fields
+
+
+def _parts(mail: Message) -> Iterator[Message]:
+    for n, part in enumerate(mail.walk()):
+        if n == PARTS_MAX:
+            return
+        yield part
+
+
+def _time(text: str) -> datetime:
+    """Return a time of the report, or now when it has none, or one that cannot be: it is somebody else's clock."""
+    now = clock.now()
+    try:
+        told = parsedate_to_datetime(text)
+        at = told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return now
+    return min(at, now) if at.year >= 2000 else now
