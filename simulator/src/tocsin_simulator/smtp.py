@@ -143,7 +143,7 @@ class Catcher:
             recipients=tuple(envelope.rcpt_tos),
             raw=bytes(content),
             helo=str(session.host_name),
-            peer=str(session.peer[0]) if session.peer else "",
+            peer=str((session.peer or ("",))[0]),
             tls=session.ssl is not None or self.settings.tls,
             login="" if session.auth_data is None else str(session.auth_data),
         )

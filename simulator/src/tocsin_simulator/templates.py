@@ -336,7 +336,7 @@ async def migrate_templates(_world: World, request: Request) -> Reply:
 
 
 async def steer_template(world: World, request: Request) -> Reply:
-    """Do to a template what reviewers, people and time do: `{"name" or "id", "status" | "quality" | "category" ...}`."""
+    """Do to a template what reviewers, people and time do: `{"name" or "id", "status", "quality", "category"}`."""
     given = request.json()
     template = world.templates.get(str(given.get("id", ""))) or world.template_named(
         str(given.get("name", "")), str(given.get("language", "en_US"))
