@@ -1,5 +1,18 @@
-"""Every act that changes the address book."""
+"""Every act that changes the address book, and the one that shows addresses whole."""
+
+from django.db import transaction
 
 from tocsin.customers.importing import Progress, import_customers
+from tocsin.journal import commands as journal
+from tocsin.journal.values import Author
+from tocsin.staff import permissions
+from tocsin.staff.permissions import Act
 
-__all__ = ["Progress", "import_customers"]
+__all__ = ["Progress", "import_customers", "record_reveal"]
+
+
+def record_reveal(subject: str, *, addresses: int, by: Author) -> None:
+    """Write down that somebody saw addresses whole; ``subject`` is ``person:<id>`` or ``message:<id>``."""
+    permissions.check(Act.SEE_ADDRESSES, by=by)
+    with transaction.atomic():
+        journal.write(verb="customers.addresses_revealed", subject=subject, by=by, facts={"addresses": addresses})

@@ -1,0 +1,1 @@
+"""Notice, its wording per group, follow-up: who is told that they are affected, once, and what it says."""

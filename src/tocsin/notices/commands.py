@@ -1,0 +1,156 @@
+"""Telling people: one message for each, whatever number of their accounts is affected, and never twice."""
+
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from tocsin.customers.values import AddressKind
+from tocsin.journal import commands as journal
+from tocsin.journal.values import Author
+from tocsin.kernel.language import gettext as _
+from tocsin.messaging import commands as messaging
+from tocsin.messaging.errors import AddressNotUnderstood, ContentNotUnderstood
+from tocsin.messaging.ports import Sending
+from tocsin.messaging.values import Draft, Prepared
+from tocsin.notices.errors import CountDiffers
+from tocsin.notices.telling import PeopleToTell
+from tocsin.notices.values import Order, Told, ToTell, Untold
+from tocsin.notices.wording import Wording
+from tocsin.staff import permissions
+from tocsin.staff.permissions import Act
+
+PEOPLE_WITHOUT_SIGNATURE_MAX = 100
+EXAMPLES_MAX = 3
+
+
+def tell(
+    found: PeopleToTell, *, wording: Wording, order: Order, sending: Sending, by: Author, people: int | None = None
+) -> Told:
+    """Queue a message for everybody who can be told on this channel; in the transaction that joined them.
+
+    ``people`` is the number somebody read before: CountDiffers when it is another one now. Whoever got a message with
+    the same label, by this scope or an earlier one that had their accounts already, gets none.
+    """
+    told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident)
+    reached = found.people()
+    permissions.check(Act.SEND_MANY if reached > PEOPLE_WITHOUT_SIGNATURE_MAX else Act.SEND_MESSAGE, by=by)
+    for page in found.pages():
+        drafts = told.drafts(page)
+        told.keep(drafts, messaging.queue_messages(drafts, by=by))
+    counts = told.told()
+    if people is not None and people != counts.people:
+        raise CountDiffers(
+            _("There are {n} people now, not {read}.").format(n=counts.people, read=people),
+            mend=_("Look again without --people, then give the number you read."),
+        )
+    if counts.queued and found.incident:
+        journal.write(
+            verb="notices.people_told",
+            subject=f"incident:{found.incident}",
+            by=by,
+            facts={
+                "incident": found.incident,
+                "revision": found.revision,
+                "channel": order.channel,
+                "purpose": order.purpose.value,
+                "once": order.once,
+                "people": counts.people,
+                "queued": counts.queued,
+                "known": counts.known,
+                "untold": {reason.value: n for reason, n in sorted(counts.untold.items())},
+            },
+        )
+    return counts
+
+
+def rehearse(found: PeopleToTell, *, wording: Wording, order: Order, sending: Sending) -> Told:
+    """Do all that ``tell`` does except queueing: every text is made and checked."""
+    told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident)
+    for page in found.pages():
+        told.drafts(page)
+    return told.told()
+
+
+class _Telling:
+    """Makes the drafts of one telling, and counts."""
+
+    def __init__(self, *, wording: Wording, order: Order, sending: Sending, incident: int) -> None:
+        self.wording = wording
+        self.order = order
+        self.sending = sending
+        self.incident = incident
+        self.people = 0
+        self.queued = 0
+        self.known = 0
+        self.untold: Counter[Untold] = Counter()
+        self.languages: Counter[str] = Counter()
+        self.examples: list[str] = []
+        self._prepared: dict[str, Prepared] = {}
+        self._personal = wording.personal()
+
+    def drafts(self, page: Sequence[ToTell]) -> list[Draft]:
+        """Return a draft for each person who can be told, and count the others by reason."""
+        return [draft for each in page if (draft := self._draft(each)) is not None]
+
+    def keep(self, drafts: Sequence[Draft], queued: Sequence[UUID | None]) -> None:
+        """Count what became of the drafts."""
+        self.known += sum(1 for each in queued if each is None)
+        self.queued += len(drafts) - sum(1 for each in queued if each is None)
+
+    def told(self) -> Told:
+        """Return the counts."""
+        return Told(
+            people=self.people, queued=self.queued, known=self.known, untold=dict(self.untold),
+            by_language=dict(self.languages), examples=tuple(self.examples),
+        )  # fmt: skip
+
+    def _draft(self, each: ToTell) -> Draft | None:
+        address = self._address(each)
+        if address is None:
+            self.untold[Untold.NO_ADDRESS_HERE] += 1
+            return None
+        language = self.wording.language_for(each.person.language)
+        try:
+            prepared = self._prepare(each, language)
+        except ContentNotUnderstood as error:
+            self.untold[Untold.NOT_RENDERED] += 1
+            if len(self.examples) < EXAMPLES_MAX and error.what not in self.examples:
+                self.examples.append(error.what)
+            return None
+        self.people += 1
+        self.languages[language] += 1
+        kind, value = address
+        order = self.order
+        return Draft(
+            channel=order.channel, address=value, address_kind=kind, prepared=prepared, priority=order.priority,
+            purpose=order.purpose, person_id=each.person.id, account=each.accounts[0].account,
+            once_key=self._once_key(each), broadcast=order.broadcast, not_before_at=order.not_before_at,
+            expires_at=order.expires_at,
+        )  # fmt: skip
+
+    def _once_key(self, each: ToTell) -> str:
+        """Return what this message is known by: scope and its revision, purpose, label, person, channel."""
+        if not self.order.once:
+            return ""
+        scope = f"incident:{self.incident}:{each.revision}" if self.incident else "list"
+        return ":".join((scope, self.order.purpose.value, self.order.once, str(each.person.id), self.order.channel))
+
+    def _address(self, each: ToTell) -> tuple[AddressKind, str] | None:
+        """Return the person's preferred address this channel reaches, in the channel's own form."""
+        reaches = list(self.sending.reaches)
+        usable = [one for one in each.person.addresses if one.kind in reaches]
+        for one in sorted(usable, key=lambda one: (not one.preferred, reaches.index(one.kind))):
+            try:
+                return one.kind, self.sending.address(one.value, kind=one.kind)
+            except AddressNotUnderstood:
+                continue
+        return None
+
+    def _prepare(self, each: ToTell, language: str) -> Prepared:
+        if not self._personal and language in self._prepared:
+            return self._prepared[language]
+        accounts = [one.account for one in each.accounts]
+        content = self.wording.for_person(each.person, accounts=accounts, language=language)
+        prepared = self.sending.prepare(content)
+        self._prepared[language] = prepared
+        return prepared
