@@ -1,0 +1,1 @@
+"""SMS over a provider's HTTP interface, in the form Twilio made common."""
