@@ -25,7 +25,7 @@ def wrong(said: str) -> GraphError:
 
 
 async def messages(world: World, request: Request) -> Reply:
-    """Tell the kept messages; the query may hold limit, offset, to, from, callback, id, phone, inbound=1|0, order=newest."""
+    """Tell the kept messages; asked with limit, offset, to, from, callback, id, phone, inbound=1|0, order=newest."""
     query = request.query
     wanted: dict[str, Callable[[Entry], bool]] = {
         "to": lambda entry: not entry.inbound and entry.person == query["to"].strip(" +"),

@@ -1,6 +1,7 @@
 """Meta's limits as data, and who is over them.
 
-Figures: the pages throughput, messaging-limits, and about-the-platform (pairs, management calls) of Meta's documentation.
+Figures: the pages throughput, messaging-limits and about-the-platform (pairs, management calls) of Meta's
+documentation.
 """
 
 from tocsin_simulator.errors import GraphError

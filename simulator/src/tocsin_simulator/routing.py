@@ -34,7 +34,7 @@ class Request:
     def token(self) -> str:
         """Return the access token, of the header or the query; empty when there is none."""
         word, _, token = self.raw.headers.get("Authorization", "").partition(" ")
-        return token.strip() if word.lower() == "bearer" else self.query.get("access_token", "")
+        return token.strip() if word.lower() in {"bearer", "oauth"} else self.query.get("access_token", "")
 
     def json(self) -> dict[str, Any]:
         """Return the body, a JSON object.
@@ -82,8 +82,8 @@ class Route:
     """One path of the API.
 
     `pattern` has placeholders: `{version}` any vNN.N; `{phone}`, `{waba}`, `{template}`, `{media}`, `{app}`,
-    `{business}` only ids that exist; any other name takes any segment. The first route that fits wins. `counted`: a management call, of
-    which 5,000 an hour are allowed. `open`: needs no access token.
+    `{business}` only ids that exist; any other name takes any segment. The first route that fits wins.
+    `counted`: a management call, of which 5,000 an hour are allowed. `open`: needs no access token.
     """
 
     method: str
@@ -99,6 +99,7 @@ KINDS: dict[str, Callable[[World, str], bool]] = {
     "waba": lambda world, text: text == world.settings.waba_id,
     "template": lambda world, text: text in world.templates,
     "media": lambda world, text: text in world.media,
+    "upload": lambda world, text: text in world.records.uploads,
     "app": lambda world, text: text == world.settings.app_id,
     "business": lambda world, text: text == world.portfolio.id,
 }

@@ -111,6 +111,7 @@ class Server:
         """Stop listening, and forget what waits."""
         if self._listening is not None:
             self._listening.close()
+        self._http.pre_shutdown()  # idle lines are closed at once
         await self._http.shutdown(STOP_SECONDS)
         await self._end()
 

@@ -134,3 +134,4 @@ class Records:
     subscribed_fields: list[str] = field(default_factory=list)
     verify_token: str = ""
     template_insights: bool = False
+    assigned_users: dict[str, dict[str, Any]] = field(default_factory=dict)

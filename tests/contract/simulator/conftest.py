@@ -100,7 +100,7 @@ class Account:
         template = {"name": "hello", "language": {"code": "en"}, "components": parts} | content
         return await self.send(to=to, type="template", template=template, biz_opaque_callback_data=callback)
 
-    async def admin(self, name: str, **body: Any) -> dict[str, Any]:
+    async def admin(self, name: str, /, **body: Any) -> dict[str, Any]:
         """POST to the simulator's own door."""
         status, said = await self.ask("POST", f"/_simulator/{name}", body)
         assert status == 200, said
@@ -128,12 +128,13 @@ async def account_with(
     await server.start()
     async with aiohttp.ClientSession() as session:
         account = Account(server, receiver, session)
-        await account.admin("template", **HELLO)
         try:
+            await account.admin("template", **HELLO)
             yield account
         finally:
             await server.stop()
             listening.close()
+            taking.pre_shutdown()
             await taking.shutdown(0.1)
 
 
