@@ -1,7 +1,7 @@
 """What can be asked of the journal: entries, heads, proofs, and whether all of it still holds."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -166,6 +166,21 @@ def _leaf_hashes(size: int) -> list[bytes]:
 def root_over(rows: Iterable[bytes]) -> bytes:
     """Return the Merkle root over rows kept elsewhere, for the facts of the entry that records them."""
     return tree.root_of(tree.leaf_hash(row) for row in rows)
+
+
+def hash_of_row(content: bytes) -> bytes:
+    """Return the hash of one row kept elsewhere, as a leaf of its batch's tree."""
+    return tree.leaf_hash(content)
+
+
+def root_over_hashes(hashes: Sequence[bytes]) -> bytes:
+    """Return the Merkle root over hashes of rows, in their order."""
+    return tree.root_of(hashes)
+
+
+def path_of_row(hashes: Sequence[bytes], *, number: int) -> list[bytes]:
+    """Return the audit path of one row among the hashes of its batch, nearest first (RFC 6962, section 2.1.1)."""
+    return tree.inclusion_proof(hashes, number=number)
 
 
 def history() -> Iterator[str]:

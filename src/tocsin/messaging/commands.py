@@ -1,10 +1,35 @@
 """Every act that changes messages, channels and what came in."""
 
+from tocsin.messaging.bodies import erase_bodies
 from tocsin.messaging.channels import add_channel, hold_channel, release_channel, remove_channel
+from tocsin.messaging.claiming import claim
+from tocsin.messaging.deciding import cancel_messages, decide_unknown
+from tocsin.messaging.pacing import forget as forget_paces
+from tocsin.messaging.queueing import PEOPLE_WITHOUT_SIGNATURE_MAX, queue_messages
+from tocsin.messaging.recovering import recover
+from tocsin.messaging.sending import Sender
+from tocsin.messaging.settling import release, release_all_but, settle
+from tocsin.messaging.statuses import apply_statuses
+from tocsin.messaging.switching import pause, resume
 
 __all__ = [
+    "PEOPLE_WITHOUT_SIGNATURE_MAX",
+    "Sender",
     "add_channel",
+    "apply_statuses",
+    "cancel_messages",
+    "claim",
+    "decide_unknown",
+    "erase_bodies",
+    "forget_paces",
     "hold_channel",
+    "pause",
+    "queue_messages",
+    "recover",
+    "release",
+    "release_all_but",
     "release_channel",
     "remove_channel",
+    "resume",
+    "settle",
 ]

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tocsin.customers.values import AddressKind
 from tocsin.messaging.states import MessageState
+
+if TYPE_CHECKING:
+    from tocsin.messaging.ports import TransportError
 
 Content = Mapping[str, Any]  # JSON object; its shape is the channel kind's own, and its digest is the message's
 
@@ -195,7 +198,8 @@ class Message:
 class StatusUpdate:
     """A provider's word on one message. ``message_id`` is ours when it was handed back, else ``provider_id`` finds it.
 
-    ``category`` and ``price_type`` are the provider's words of price, or empty. ``addresses``: how it names the person.
+    ``category`` and ``price_type`` are the provider's words of price, or empty, ``market`` what it would be priced by.
+    ``addresses``: how it names the person.
     """
 
     provider_id: str
@@ -210,6 +214,7 @@ class StatusUpdate:
     price_type: str = ""
     line: str = ""
     addresses: Mapping[AddressKind, str] = field(default_factory=dict)
+    market: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +304,212 @@ class Aside:
 Update = (
     StatusUpdate | InboundUpdate | AddressChanged | Objection | TemplateUpdate | LineUpdate | Aside
 )  # what a webhook's body can hold
+
+
+@dataclass(frozen=True, slots=True)
+class AppSecret:
+    """One secret that may have signed; ``good_until`` is None for the one in force."""
+
+    value: str = field(repr=False)
+    good_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An outside application whose webhooks come in at the URL that ends with ``id``."""
+
+    id: str
+    kind: str
+    name: str
+    secrets: tuple[AppSecret, ...]
+    verify_token: str = field(repr=False)
+    made_at: datetime
+
+    def secrets_at(self, moment: datetime) -> tuple[str, ...]:
+        """Return the secrets that are good at a moment."""
+        return tuple(each.value for each in self.secrets if each.good_until is None or moment < each.good_until)
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeBody:
+    """The raw body of one verified webhook, with the headers its reading needs."""
+
+    app: str
+    received_at: datetime
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A webhook's body as it stands; the body itself is asked for apart."""
+
+    id: int
+    app: str
+    received_at: datetime
+    state: str
+    tries: int
+    reason: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedMessage(Outgoing):
+    """A message a sender holds until ``lease_until``. ``digest`` is of the content that goes out.
+
+    ``fallback``: that is the template, because the window is shut.
+    """
+
+    claimed_at: datetime
+    lease_until: datetime
+    digest: bytes
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one claim brought.
+
+    Message *i* may go out ``first_seconds + i * every_seconds`` from now. ``next_due_at`` is when something may be due
+    on the channel again, when nothing is now: None while nobody knows.
+    """
+
+    messages: Sequence[ClaimedMessage] = ()
+    next_due_at: datetime | None = None
+    first_seconds: float = 0.0
+    every_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended. Neither ``accepted`` nor ``error``: the channel itself broke, ``detail`` says how.
+
+    ``begun_at`` None is the proof that no byte of it left.
+    """
+
+    message_id: UUID
+    number: int
+    claimed_at: datetime
+    begun_at: datetime | None
+    answered_at: datetime | None
+    accepted: Accepted | None = None
+    error: "TransportError | None" = None
+    fallback: bool = False
+    digest: bytes = b""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to send a message, as it ended; ``digest`` is of what was sent, in hexadecimal."""
+
+    number: int
+    claimed_at: datetime
+    begun_at: datetime | None
+    answered_at: datetime | None
+    state: MessageState
+    reason: str
+    code: int
+    detail: str
+    provider_id: str
+    fallback: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A provider's word on one message, as it came."""
+
+    status: StatusKind
+    at: datetime
+    received_at: datetime
+    code: int
+    detail: str
+    category: str
+    price_type: str
+
+
+class Proven(StrEnum):
+    """Whether a row is what the journal's entry of its batch was written about."""
+
+    PROVEN = "proven"
+    CHANGED = "changed"  # the row, or the batch, is not what the entry says
+    NOT_FOUND = "not_found"  # the batch or its entry is not there
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A row's place in the tree of its batch, checked against the journal's entry.
+
+    ``what`` is ``queued``, ``attempt <number>`` or ``status <word>``; ``leaf`` the bytes that were hashed, ``path`` the
+    way to the ``root`` (RFC 6962), hexadecimal. ``entry_number`` is None until the journal has numbered it.
+    """
+
+    what: str
+    proven: Proven
+    leaf: str
+    number: int
+    size: int
+    path: Sequence[str]
+    root: str
+    entry_id: UUID | None
+    entry_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message from a person, without its text."""
+
+    id: UUID
+    channel: str
+    address: str
+    kind: str
+    at: datetime
+    reply_to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All that is known of one message: what was tried, what the provider said, what came back, and the proofs."""
+
+    message: Message
+    attempts: Sequence[Attempt]
+    statuses: Sequence[Status]
+    inbound: Sequence[Inbound]
+    proofs: Sequence[Proof]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """What waits on a channel and what holds it; ``counts`` by state, those of final ones only when asked for."""
+
+    channel: str
+    kind: str
+    paused_reason: str
+    held_reason: str
+    held_until: datetime | None
+    counts: Mapping[MessageState, int]
+    oldest_due_at: datetime | None
+    next_due_at: datetime | None
+    per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """The outbox at a moment; ``paused_at`` while the kill switch of all channels is thrown."""
+
+    at: datetime
+    paused_at: datetime | None
+    paused_reason: str
+    channels: Sequence[ChannelState]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A webhook's body that was read; ``tries`` counts the earlier ones."""
+
+    id: int
+    kind: str
+    received_at: datetime
+    tries: int
+    updates: tuple[Update, ...]

@@ -28,6 +28,8 @@ class Act(StrEnum):
     SEE_ADDRESSES = "see_addresses"  # whole, not masked
     SEND_MESSAGE = "send_message"  # to few people
     SEND_MANY = "send_many"
+    PAUSE_OUTBOX = "pause_outbox"  # throw or lift a kill switch, cancel what waits
+    DECIDE_UNKNOWN = "decide_unknown"  # of one message nobody knows about
 
 
 _NAMED = frozenset({Assurance.ASSERTED, Assurance.SIGNED})
@@ -50,6 +52,8 @@ ALLOWED: dict[Act, frozenset[Assurance]] = {
     Act.SEE_ADDRESSES: _NAMED,
     Act.SEND_MESSAGE: _NAMED,
     Act.SEND_MANY: frozenset({Assurance.SIGNED}),
+    Act.PAUSE_OUTBOX: _NAMED,
+    Act.DECIDE_UNKNOWN: _NAMED,
 }
 
 

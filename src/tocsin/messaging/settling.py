@@ -1,0 +1,259 @@
+"""What becomes of messages after their attempts: the answers of providers, hundreds at once.
+
+Settling is repeatable: an attempt that is written already is left as it is. A status may have been faster than the
+answer, and a lease may have run out meanwhile: an answer then only adds what it proves.
+"""
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from tocsin.kernel import clock
+from tocsin.messaging import attempts
+from tocsin.messaging.attempts import Ended
+from tocsin.messaging.states import RANK, MessageState
+from tocsin.messaging.values import Outcome, Reason, Verdict
+
+_TRIES_MAX = {Verdict.RETRY: 12, Verdict.RETRY_FEW: 3}  # twelve are about two and a half hours
+PAUSE_SECONDS = 5.0  # doubled with each try
+PAUSE_SECONDS_MAX = 3600.0
+CRASHES_MAX = 3
+_PAUSES = {  # seconds until the next try where the provider asked for none
+    Verdict.SLOW_LINE: 1.0,
+    Verdict.SLOW_PAIR: 6.0,
+    Verdict.HOLD_LINE: 5.0,
+    Verdict.HOLD_ACCOUNT: 5.0,
+    Verdict.HOLD_TEMPLATE: 60.0,
+    Verdict.LATER: 3600.0,
+}
+# In the order of ids, as everybody does who locks many messages: two who lock the same ones never block each other.
+LOCK = """
+SELECT id, state, tries, crashes, claimed_by, channel, needs_window, template, provider_id, sent_at
+  FROM tocsin_outboundmessage WHERE id = ANY(%s::uuid[]) ORDER BY id FOR UPDATE
+"""
+_UPDATE = """
+UPDATE tocsin_outboundmessage message
+   SET state = given.state, state_at = CASE WHEN message.state = given.state THEN message.state_at ELSE %(now)s END,
+       reason = given.reason, detail = given.detail, next_try_at = given.next_try_at, crashes = given.crashes,
+       provider_id = given.provider_id, sent_at = given.sent_at, lease_until = NULL
+  FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(details)s::text[],
+              %(next)s::timestamptz[], %(crashes)s::int[], %(provider_ids)s::text[], %(sent_at)s::timestamptz[])
+       AS given(id, state, reason, detail, next_try_at, crashes, provider_id, sent_at)
+ WHERE message.id = given.id
+"""
+_ANSWERED = """
+UPDATE tocsin_outboundmessage message
+   SET provider_id = given.provider_id, sent_at = coalesce(message.sent_at, given.sent_at)
+  FROM unnest(%(ids)s::uuid[], %(provider_ids)s::text[], %(sent_at)s::timestamptz[]) AS given(id, provider_id, sent_at)
+ WHERE message.id = given.id
+"""
+_TRIED = """
+SELECT message_id, count(*) FROM tocsin_messageattempt
+ WHERE message_id = ANY(%s::uuid[]) AND state = 'retrying' AND reason = %s GROUP BY message_id
+"""
+_RELEASE = """
+UPDATE tocsin_outboundmessage message
+   SET state = 'queued', state_at = %(now)s, tries = tries - 1, next_try_at = %(now)s, claimed_by = '',
+       lease_until = NULL
+  FROM (SELECT id FROM tocsin_outboundmessage
+         WHERE state = 'claimed' AND claimed_by = %(sender)s AND {which} ORDER BY id FOR UPDATE) AS held
+ WHERE message.id = held.id
+"""
+
+
+class Locked(NamedTuple):
+    """A message as it stands, locked."""
+
+    id: UUID
+    state: str
+    tries: int
+    crashes: int
+    claimed_by: str
+    channel: str
+    needs_window: bool
+    template: str
+    provider_id: str
+    sent_at: datetime | None
+
+
+class _Decided(NamedTuple):
+    """What an outcome brings its message to."""
+
+    state: MessageState
+    reason: str = ""
+    code: int = 0
+    detail: str = ""
+    next_try_at: datetime | None = None
+    crashed: bool = False
+
+
+def settle(outcomes: Sequence[Outcome], *, sender: str) -> int:
+    """Settle attempts, committed on return, with one journal entry; return how many were not settled before."""
+    if not outcomes:
+        return 0
+    now = clock.now()
+    with transaction.atomic():
+        rows = locked([outcome.message_id for outcome in outcomes])
+        known = [outcome for outcome in outcomes if outcome.message_id in rows]
+        tried = _tried(known)
+        decided = {
+            outcome.message_id: _decide(outcome, rows[outcome.message_id], tried=tried, now=now) for outcome in known
+        }
+        ended = [_ended(outcome, rows[outcome.message_id], decided[outcome.message_id]) for outcome in known]
+        fresh = attempts.record(ended)
+        written = [outcome for outcome in known if outcome.message_id in fresh]
+        _write(written, rows=rows, decided=decided, sender=sender, now=now)
+    return len(written)
+
+
+def locked(message_ids: Collection[UUID]) -> dict[UUID, Locked]:
+    """Lock messages and return them by id; those that do not exist are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [list(message_ids)])
+        return {row[0]: Locked._make(row) for row in cursor.fetchall()}
+
+
+def _tried(outcomes: Sequence[Outcome]) -> dict[UUID, int]:
+    """Return how often each was tried again because of itself: waiting for a line or a pair uses up no try."""
+    again = [each.message_id for each in outcomes if each.error and each.error.verdict in _TRIES_MAX]
+    if not again:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIED, [again, Reason.TRY_LATER.value])
+        return dict(cursor.fetchall())
+
+
+def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, int], now: datetime) -> _Decided:
+    if outcome.accepted:
+        return _Decided(MessageState.SENT, detail="held" if outcome.accepted.held else "")
+    if outcome.error is None:
+        return _broken(outcome, row, now=now)
+    error, code, detail = outcome.error, outcome.error.code, outcome.error.detail
+    state, reason, next_try_at = MessageState.FAILED, error.reason, None
+    if error.verdict is Verdict.UNKNOWN:
+        state, reason = MessageState.UNKNOWN, Reason.NO_ANSWER
+    elif error.verdict is Verdict.WINDOW_SHUT:
+        reason = Reason.WINDOW_SHUT
+        if row.needs_window and row.template and not outcome.fallback:
+            state, next_try_at = MessageState.RETRYING, now
+    elif error.verdict in _PAUSES and not error.permanent:
+        pause = error.wait_seconds if error.wait_seconds is not None else _PAUSES[error.verdict]
+        state, next_try_at = MessageState.RETRYING, _after(now, pause)
+        reason = Reason.RATE_LIMITED if reason is Reason.TRY_LATER else reason
+    elif error.verdict in _TRIES_MAX and not error.permanent:
+        tries = tried.get(row.id, 0) + 1
+        if tries >= _TRIES_MAX[error.verdict]:
+            reason = Reason.TOO_MANY_TRIES
+        else:
+            state, reason = MessageState.RETRYING, Reason.TRY_LATER
+            next_try_at = _after(now, max(_growing(tries), error.wait_seconds or 0))
+    return _Decided(state, reason, code, detail, next_try_at)
+
+
+def _growing(tries: int) -> float:
+    """Return the seconds until the next try, doubled each time and scattered, so that not all come back at once."""
+    return min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+def _broken(outcome: Outcome, row: Locked, *, now: datetime) -> _Decided:
+    """The channel itself broke over it: unknown once its bytes may have left, else tried again, at last quarantined."""
+    if outcome.begun_at:
+        return _Decided(MessageState.UNKNOWN, reason=Reason.NO_ANSWER, detail=outcome.detail)
+    if row.crashes + 1 >= CRASHES_MAX:
+        return _Decided(MessageState.WITHHELD, reason=Reason.POISONOUS, detail=outcome.detail, crashed=True)
+    pause = PAUSE_SECONDS * 2**row.crashes
+    return _Decided(MessageState.QUEUED, detail=outcome.detail, next_try_at=_after(now, pause), crashed=True)
+
+
+def _after(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=seconds)
+
+
+def _ended(outcome: Outcome, row: Locked, decided: _Decided) -> Ended:
+    return Ended(
+        message_id=outcome.message_id, number=outcome.number, channel=row.channel, claimed_at=outcome.claimed_at,
+        begun_at=outcome.begun_at, answered_at=outcome.answered_at, state=decided.state, reason=decided.reason,
+        code=decided.code, detail=decided.detail, fallback=outcome.fallback, digest=outcome.digest,
+        provider_id=outcome.accepted.provider_id if outcome.accepted else "",
+    )  # fmt: skip
+
+
+def _write(
+    outcomes: Sequence[Outcome],
+    *,
+    rows: Mapping[UUID, Locked],
+    decided: Mapping[UUID, _Decided],
+    sender: str,
+    now: datetime,
+) -> None:
+    """Move those that may move; where a status was faster, only keep what the answer adds."""
+    moved = [each for each in outcomes if _moves(each, rows[each.message_id], decided[each.message_id], sender=sender)]
+    ids = {each.message_id for each in moved}
+    answered = [each for each in outcomes if each.message_id not in ids and _adds(each, rows[each.message_id])]
+    with connection.cursor() as cursor:
+        if moved:
+            cursor.execute(_UPDATE, _columns(moved, rows=rows, decided=decided, now=now))
+        if answered:
+            given = {
+                "ids": [each.message_id for each in answered],
+                "provider_ids": [each.accepted.provider_id for each in answered if each.accepted],
+                "sent_at": [each.answered_at or now for each in answered],
+            }
+            cursor.execute(_ANSWERED, given)
+
+
+def _moves(outcome: Outcome, row: Locked, decided: _Decided, *, sender: str) -> bool:
+    """Whether it is still this attempt the message waits for, or one that tells more than is known."""
+    if row.tries != outcome.number or row.claimed_by != sender:
+        return False
+    if row.state == MessageState.CLAIMED:
+        return True
+    final = decided.state in (MessageState.SENT, MessageState.FAILED)
+    return final and RANK[decided.state] > RANK[MessageState(row.state)]
+
+
+def _adds(outcome: Outcome, row: Locked) -> bool:
+    return outcome.accepted is not None and row.tries == outcome.number
+
+
+def _columns(
+    moved: Sequence[Outcome], *, rows: Mapping[UUID, Locked], decided: Mapping[UUID, _Decided], now: datetime
+) -> dict[str, Any]:
+    pairs = [(each, rows[each.message_id], decided[each.message_id]) for each in moved]
+    sent_at = [each.answered_at or now if each.accepted else row.sent_at for each, row, _done in pairs]
+    return {
+        "now": now,
+        "ids": [row.id for _each, row, _done in pairs],
+        "states": [done.state.value for _each, _row, done in pairs],
+        "reasons": [str(done.reason) for _each, _row, done in pairs],
+        "details": [told(done.code, done.detail) for _each, _row, done in pairs],
+        "next": [done.next_try_at for _each, _row, done in pairs],
+        "crashes": [row.crashes + done.crashed for _each, row, done in pairs],
+        "provider_ids": [each.accepted.provider_id if each.accepted else row.provider_id for each, row, _d in pairs],
+        "sent_at": sent_at,
+    }
+
+
+def told(code: int, detail: str) -> str:
+    """Return the provider's code and words as one text."""
+    return f"{code or ''} {detail}".strip()[: attempts.DETAIL_LENGTH_MAX]
+
+
+def release(message_ids: Collection[UUID], *, sender: str) -> int:
+    """Give back messages a sender holds and did not begin: they are queued again, and no try is counted."""
+    with connection.cursor() as cursor:
+        given = {"now": clock.now(), "sender": sender, "ids": list(message_ids)}
+        cursor.execute(_RELEASE.format(which="id = ANY(%(ids)s::uuid[])"), given)
+        return int(cursor.rowcount)
+
+
+def release_all_but(held: Collection[UUID], *, sender: str) -> int:
+    """Give back what a sender claimed in a commit whose answer it never got."""
+    with connection.cursor() as cursor:
+        given = {"now": clock.now(), "sender": sender, "ids": list(held)}
+        cursor.execute(_RELEASE.format(which="NOT id = ANY(%(ids)s::uuid[])"), given)
+        return int(cursor.rowcount)

@@ -1,0 +1,76 @@
+"""What waits in the outbox, and what holds it up."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from tocsin.kernel import clock
+from tocsin.kernel.loading import lazily
+from tocsin.messaging.states import MessageState
+from tocsin.messaging.values import ChannelState, OutboxStatus
+
+models = lazily("tocsin.messaging.models")
+
+OPEN = (MessageState.QUEUED, MessageState.RETRYING, MessageState.CLAIMED, MessageState.UNKNOWN)
+# Written so that each part can use its small partial index: final messages are millions.
+_OPEN_COUNTS = """
+SELECT channel, state, count(*), min(next_try_at) FILTER (WHERE next_try_at <= %(now)s),
+       min(next_try_at) FILTER (WHERE next_try_at > %(now)s)
+  FROM (SELECT channel, state, next_try_at FROM tocsin_outboundmessage WHERE state IN ('queued', 'retrying')
+        UNION ALL SELECT channel, state, NULL FROM tocsin_outboundmessage WHERE state = 'claimed'
+        UNION ALL SELECT channel, state, NULL FROM tocsin_outboundmessage WHERE state = 'unknown') AS open
+ GROUP BY channel, state
+"""
+_FINAL_COUNTS = """
+SELECT channel, state, count(*), NULL::timestamptz, NULL::timestamptz FROM tocsin_outboundmessage
+ WHERE state NOT IN ('queued', 'retrying', 'claimed', 'unknown') GROUP BY channel, state
+"""
+
+
+def outbox_status(*, final: bool = False) -> OutboxStatus:
+    """Return per channel what waits and what holds it; ``final`` counts what is done too, which reads every message."""
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_COUNTS, {"now": now})
+        counted = cursor.fetchall()
+        if final:
+            cursor.execute(_FINAL_COUNTS)
+            counted += cursor.fetchall()
+    known = {row.name: row for row in models.MessagingChannel.objects.all()}
+    paces = {
+        scope.removeprefix("line:"): per_second
+        for scope, per_second in models.LinePace.objects.filter(scope__startswith="line:", lowered_at__isnull=False)
+        .values_list("scope", "per_second")
+    }  # fmt: skip
+    names = sorted({*known, *(row[0] for row in counted)})
+    switch = models.MessagingSwitch.objects.first()
+    return OutboxStatus(
+        at=now,
+        paused_at=switch.paused_at if switch else None,
+        paused_reason=switch.reason if switch else "",
+        channels=tuple(
+            _state(name, known.get(name), [row for row in counted if row[0] == name], pace=paces.get(name), now=now)
+            for name in names
+        ),
+    )
+
+
+def _state(
+    name: str, row: Any, counted: Sequence[tuple[Any, ...]], *, pace: float | None, now: datetime
+) -> ChannelState:
+    held = row is not None and row.held_reason and (row.held_until is None or row.held_until > now)
+    due = [oldest for _channel, _state, _count, oldest, _next in counted if oldest]
+    coming = [soonest for _channel, _state, _count, _oldest, soonest in counted if soonest]
+    return ChannelState(
+        channel=name,
+        kind=row.kind if row else "",
+        paused_reason=(row.paused_reason or "-") if row and row.paused_at else "",
+        held_reason=row.held_reason if held else "",
+        held_until=row.held_until if held else None,
+        counts={MessageState(state): count for _channel, state, count, _oldest, _next in counted},
+        oldest_due_at=min(due, default=None),
+        next_due_at=min(coming, default=None),
+        per_second=pace,
+    )
