@@ -41,6 +41,7 @@ class Settings:
     window: str = "sync"  # how free text outside the window is refused: in the answer, or later in a status
     disorder: float = 0.02  # share of messages whose statuses come in the wrong order
     duplicates: float = 0.02  # share of statuses that come twice
+    hyphens: bool = False  # template webhooks say en-US, as Meta's examples do, instead of en_US, as recorded ones do
     withhold: float = 0.0  # share of people whose phone number webhooks leave out
     keep: int = 200_000  # messages kept whole; counts stay exact for ever
     listen: str = "127.0.0.1"

@@ -225,7 +225,7 @@ def test_a_template_with_named_parameters_and_buttons_goes(with_account):
 def test_a_person_is_reached_by_business_scoped_user_id_and_to_wins_over_it(with_account):
     async def act(account):
         user_id = account.world.people.user_id_of("33600000007")
-        status, said = await account.template(to=None)
+        _, said = await account.template(to=None)
         assert said["error"]["message"] == "(#100) The parameter to is required."
         body = {"recipient": user_id, "to": None, "type": "template", "template": {
             "name": "hello", "language": {"code": "en"},
@@ -240,7 +240,7 @@ def test_a_person_is_reached_by_business_scoped_user_id_and_to_wins_over_it(with
 
 def test_without_a_plus_sign_the_senders_own_calling_code_is_put_before_the_number(with_account):
     async def act(account):
-        status, said = await account.template(to="33600000009")
+        _, said = await account.template(to="33600000009")
         assert (said["contacts"][0]["input"], said["contacts"][0]["wa_id"]) == ("33600000009", "133600000009")
         await account.receiver.until(lambda: account.receiver.statuses)
         assert account.receiver.statuses[0]["errors"][0]["code"] == 131026
@@ -252,8 +252,8 @@ def test_without_a_plus_sign_the_senders_own_calling_code_is_put_before_the_numb
 
 def test_read_receipts_and_typing_indicators_are_taken_for_messages_that_came(with_account):
     async def act(account):
-        id = (await account.admin("say", **{"from": "+33600000001", "text": "Hello?"}))["id"]
-        read = {"status": "read", "message_id": id, "to": None}
+        wamid = (await account.admin("say", **{"from": "+33600000001", "text": "Hello?"}))["id"]
+        read = {"status": "read", "message_id": wamid, "to": None}
         assert await account.send(**read) == (200, {"success": True})
         assert await account.send(**read, typing_indicator={"type": "text"}) == (200, {"success": True})
         assert (await account.send(**read, typing_indicator={"type": "dance"}))[1]["error"]["code"] == 100
@@ -315,10 +315,10 @@ def test_statuses_carry_callback_recipient_and_one_price(with_account):
     async def act(account):
         _, said = await account.template(callback="row-1")
         await account.receiver.until(lambda: len(account.receiver.statuses) == 3)
-        id = said["messages"][0]["id"]
+        wamid = said["messages"][0]["id"]
         statuses = account.receiver.statuses
         assert [status["status"] for status in statuses] == ["sent", "delivered", "read"]
-        assert {status["id"] for status in statuses} == {id}
+        assert {status["id"] for status in statuses} == {wamid}
         assert {status["biz_opaque_callback_data"] for status in statuses} == {"row-1"}
         assert {status["recipient_id"] for status in statuses} == {"33600000001"}
         assert [status.get("pricing", {}).get("category") for status in statuses] == ["utility", "utility", None]

@@ -1,0 +1,182 @@
+"""What people do, and the webhook of each act."""
+
+BUTTONS = {
+    "type": "button",
+    "body": {"text": "Was it you?"},
+    "action": {
+        "buttons": [
+            {"type": "reply", "reply": {"id": "y", "title": "Yes"}},
+            {"type": "reply", "reply": {"id": "n", "title": "No"}},
+        ]
+    },
+}
+LIST = {
+    "type": "list",
+    "body": {"text": "Which?"},
+    "action": {
+        "button": "Open",
+        "sections": [{"rows": [{"id": "a", "title": "A", "description": "first"}, {"id": "b", "title": "B"}]}],
+    },
+}
+
+
+async def opened(account) -> None:
+    await account.admin("say", **{"from": "+33600000001", "text": "Hello?"})
+    await account.receiver.until(lambda: account.receiver.messages)
+
+
+def test_people_answer_in_words_by_button_and_from_a_list(with_account):
+    async def act(account):
+        await opened(account)
+        for callback, interactive in (("b", BUTTONS), ("l", LIST)):
+            await account.send(type="interactive", interactive=interactive, biz_opaque_callback_data=callback)
+        await account.admin("answer", callback="b", text="I do not know")
+        await account.admin("answer", callback="b", button=1)
+        await account.admin("answer", callback="l", row=0)
+        await account.receiver.until(lambda: len(account.receiver.messages) == 4)
+        _, words, button, row = sorted(account.receiver.messages, key=lambda message: message["id"])
+        by_type = {str(message.get("interactive", message.get("text"))) for message in (words, button, row)}
+        assert by_type == {
+            "{'body': 'I do not know'}",
+            "{'type': 'button_reply', 'button_reply': {'id': 'n', 'title': 'No'}}",
+            "{'type': 'list_reply', 'list_reply': {'id': 'a', 'title': 'A', 'description': 'first'}}",
+        }
+        answered = [message for message in account.receiver.messages if "context" in message]
+        assert all(message["context"]["from"] == "15550100001" for message in answered)
+        status, _ = await account.ask("POST", "/_simulator/answer", {"callback": "b", "button": 7})
+        assert status == 400
+
+    with_account(act)
+
+
+def test_what_somebody_blocked_stays_sent(with_account):
+    async def act(account):
+        await account.admin("block", **{"from": "+33600000001"})
+        await account.template(callback="row-1")
+        await account.receiver.until(lambda: account.receiver.statuses)
+        await account.advance(3600)
+        await account.admin("unblock", **{"from": "+33600000001"})
+        await account.template(callback="row-2")
+        await account.receiver.until(lambda: len(account.receiver.statuses) >= 3)
+        told = [(status["biz_opaque_callback_data"], status["status"]) for status in account.receiver.statuses]
+        assert told[:3] == [("row-1", "sent"), ("row-2", "sent"), ("row-2", "delivered")]
+
+    with_account(act)
+
+
+def test_who_stopped_marketing_gets_none_and_says_so(with_account):
+    async def act(account):
+        await account.admin(
+            "template",
+            name="offer",
+            language="en",
+            category="MARKETING",
+            components=[{"type": "BODY", "text": "Sale."}],
+        )
+        await account.admin("prefer", **{"from": "+33600000001", "value": "stop"})
+        await account.template(name="offer", components=[])
+        await account.template(to="+15551234567", name="offer", components=[])
+        await account.receiver.until(lambda: len(account.receiver.statuses) == 2)
+        assert [status["errors"][0]["code"] for status in account.receiver.statuses] == [131050, 131049]
+        field, value = account.receiver.values[0]
+        assert (field, value["user_preferences"][0]["value"]) == ("user_preferences", "stop")
+
+    with_account(act)
+
+
+def test_a_changed_number_and_a_changed_user_id_are_told_as_system_messages(with_account):
+    async def act(account):
+        old = account.world.people.user_id_of("33600000001")
+        await account.admin("move", **{"from": "+33600000001", "to": "+33600000002"})
+        await account.admin("move", **{"from": "+33600000002"})
+        await account.receiver.until(lambda: len(account.receiver.messages) == 2)
+        moved, renamed = (message["system"] for message in account.receiver.messages)
+        assert (moved["type"], moved["wa_id"], moved["previous_user_id"]) == ("user_changed_number", "33600000002", old)
+        assert (renamed["type"], renamed["previous_user_id"]) == ("user_changed_user_id", moved["user_id"])
+        assert account.world.people.phone_of(renamed["user_id"]) == "33600000002"
+
+    with_account(act)
+
+
+def test_reading_and_reacting_by_hand(with_account):
+    async def act(account):
+        await opened(account)
+        _, said = await account.send(biz_opaque_callback_data="row-1")
+        wamid = said["messages"][0]["id"]
+        await account.admin("read", id=wamid)
+        await account.admin("react", id=wamid, emoji="👍")
+        await account.admin("react", callback="row-1")
+        await account.receiver.until(lambda: len(account.receiver.messages) == 3)
+        reactions = [message["reaction"] for message in account.receiver.messages[1:]]
+        assert reactions == [{"message_id": wamid, "emoji": "👍"}, {"message_id": wamid}]
+        await account.receiver.until(lambda: "read" in {status["status"] for status in account.receiver.statuses})
+
+    with_account(act, people=[{"phone": "+33600000001", "reads": 0.0}])
+
+
+def test_people_of_a_file_answer_and_block_by_themselves(with_account):
+    people = [
+        {"phone": "+33600000001", "answers": 1.0, "answer": "Not me!"},
+        {"phone": "+33600000002", "blocks": 1.0},
+        {"phone": "+33600000003", "receives": 0.0, "answers": 1.0},
+        {"phone": "+33600000004", "on_whatsapp": False},
+    ]
+
+    async def act(account):
+        for place in range(1, 5):
+            await account.template(to=f"+3360000000{place}", callback=str(place))
+        callbacks = {"1", "2", "3", "4"}
+        await account.receiver.until(
+            lambda: account.receiver.messages
+            and {status["biz_opaque_callback_data"] for status in account.receiver.statuses} == callbacks
+        )
+        assert account.world.people.known["33600000002"].blocked
+        assert [message["text"]["body"] for message in account.receiver.messages] == ["Not me!"]
+        told = {}
+        for status in account.receiver.statuses:
+            told.setdefault(status["biz_opaque_callback_data"], set()).add(status["status"])
+        assert told["3"] == {"sent"}
+        assert told["4"] == {"failed"}
+
+    with_account(act, people=people)
+
+
+def test_two_runs_with_one_seed_tell_the_same_story(with_account):
+    stories = []
+
+    async def act(account):
+        for place in range(30):
+            await account.template(to=f"+336100000{place:02d}", callback=f"row-{place}")
+        await account.receiver.until(
+            lambda: (
+                account.world.clock.waiting == 0
+                and len(account.receiver.statuses) == account.world.webhooks.counts["updates"]
+            )
+        )
+        stories.append(sorted((s["biz_opaque_callback_data"], s["status"], s["id"]) for s in account.receiver.statuses))
+
+    with_account(act, seed=5, duplicates=0.3)
+    with_account(act, seed=5, duplicates=0.3)
+    with_account(act, seed=6, duplicates=0.3)
+    assert stories[0] == stories[1] != stories[2]
+
+
+def test_any_update_can_be_told_and_what_makes_no_sense_is_refused(with_account):
+    async def act(account):
+        await account.admin("emit", field="account_update", value={"event": "ACCOUNT_RESTRICTION"})
+        await account.receiver.until(lambda: account.receiver.values)
+        assert account.receiver.values == [("account_update", {"event": "ACCOUNT_RESTRICTION"})]
+        for name, body in (
+            ("emit", {}), ("say", {"text": "x"}), ("say", {"from": "+336"}), ("say", {"from": "+336", "text": "x", "phone": "404"}),
+            ("advance", {"seconds": -1}), ("read", {"id": "wamid.no"}), ("change", {"tier": "TIER_9"}), ("prefer", {"from": "+336"}),
+        ):  # fmt: skip
+            assert (await account.ask("POST", f"/_simulator/{name}", body))[0] == 400, name
+        await account.admin("change", tier="TIER_250", level="HIGH", delay=0.5, phone="12", quality="RED")
+        _, state = await account.ask("GET", "/_simulator/state")
+        assert (state["tier"], state["numbers"][1]["level"], state["numbers"][1]["quality"]) == (
+            "TIER_250",
+            "HIGH",
+            "RED",
+        )
+
+    with_account(act)
