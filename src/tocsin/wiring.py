@@ -8,12 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tocsin.cli.wired import RowsState
+from tocsin.cli.wired import RowsState, SimulatedWorld
 from tocsin.containment.errors import CallbackNotVerified
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 from tocsin.kernel import clock
 from tocsin.messaging.ports import Receiving, Sending
+from tocsin.rehearsals.values import WorldSecrets
 
 # One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two
 # formats recognise a file equally well, the one named earlier wins.
@@ -121,6 +122,14 @@ class Wiring:
         receiving: Receiving = import_module(f"tocsin.integrations.{CHANNEL_FOLDERS[kind]}.receiving").RECEIVING
         return receiving
 
+    def simulated_world(
+        self, *, webhook: str, secrets: WorldSecrets, seed: int
+    ) -> AbstractContextManager[SimulatedWorld]:
+        """Return a block in which a simulated WhatsApp and a mail catcher run on this machine."""
+        running = import_module("tocsin.integrations.simulators.running")
+        world: AbstractContextManager[SimulatedWorld] = running.running(webhook=webhook, secrets=secrets, seed=seed)
+        return world
+
     def accept_signal(self, name: str, *, headers: Mapping[str, str], body: bytes) -> Any:
         """Take one security event token that was pushed: the receiver's answer has status, headers and body."""
         return _receiver().accept(name, headers=headers, body=body)
@@ -143,10 +152,14 @@ class Wiring:
         inbound = import_module("tocsin.integrations.webhook.inbound")
         inbound.verified(headers, body, secrets=containment.secrets_of(name), now=clock.now())
 
-    def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
-        """Answer gates, Shared Signals and webhooks over HTTP and carry out what waits, until told to stop."""
+    def serve(self, *, host: str, port: int, listening: Callable[[str], None], alone: bool = False) -> None:
+        """Answer over HTTP, and unless ``alone`` send and carry out what waits too, until told to stop."""
         serving = import_module("tocsin.api.serving")
-        serving.serve(serving.Serving(host=host, port=port, listening=listening, wired=self))
+        serving.serve(serving.Serving(host=host, port=port, listening=listening, wired=self, alone=alone))
+
+    def work(self) -> None:
+        """Carry out what waits, answering nobody, until told to stop."""
+        import_module("tocsin.api.serving").work(self)
 
 
 def build(

@@ -1,4 +1,4 @@
-"""What the server does beside answering: publish what gates must know at once, and work containment off."""
+"""What the server does beside answering: publish what gates must know, work containment off, and what messages need."""
 
 import logging
 import threading
@@ -9,6 +9,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 
 from tocsin import story
+from tocsin.api import messages
 from tocsin.containment import commands, queries
 from tocsin.containment.ports import Connector
 from tocsin.containment.values import System, Worked
@@ -30,18 +31,24 @@ class _Stopping(Exception):
 
 
 def begin(wired: Any, *, stop: threading.Event) -> list[threading.Thread]:
-    """Start both rounds in threads of their own, each with its own connection; they end soon after ``stop``.
+    """Start the rounds in threads of their own, each with its own connection; they end soon after ``stop``.
 
-    The second may be in the middle of asking a slow system: it is not waited for. What it holds is leased, and whoever
-    works next goes on from the rows.
+    The one of containment may be in the middle of asking a slow system: it is not waited for. What it holds is leased,
+    and whoever works next goes on from the rows.
     """
-    publishing = threading.Thread(target=_again, args=(_publishing(stop), stop), name="tocsin-publish")
-    working = threading.Thread(
-        target=_again, args=(lambda: _story(wired, stop), stop), name="tocsin-contain", daemon=True
-    )
-    for thread in (publishing, working):
+    rounds = {
+        "publish": _publishing(stop),
+        "contain": lambda: _story(wired, stop),
+        "intake": messages.intake(wired, stop=stop),
+        "outbox": messages.outbox(stop=stop),
+    }
+    threads = [
+        threading.Thread(target=_again, args=(look, stop), name=f"tocsin-{name}", daemon=name == "contain")
+        for name, look in rounds.items()
+    ]
+    for thread in threads:
         thread.start()
-    return [publishing, working]
+    return threads
 
 
 def _again(work: Callable[[], None], stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""The server process: answers over HTTP, and carries out what waits, until it is told to stop."""
+"""The server process: answers over HTTP, sends, and carries out what waits, until it is told to stop."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from tocsin.api import rounds
+from tocsin.api import outgoing, rounds
 from tocsin.api.app import Api
 from tocsin.api.errors import CannotListen
 from tocsin.kernel.language import gettext as _
@@ -24,12 +24,16 @@ STOP_SECONDS_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What the server is started with: where it listens, the wiring, and who is told that it listens."""
+    """What the server is started with: where it listens, the wiring, and who is told that it listens.
+
+    ``alone``: other processes do everything beside answering.
+    """
 
     host: str
     port: int
     listening: Callable[[str], None] = lambda _address: None
     wired: Any = None
+    alone: bool = False
 
 
 def serve(serving: Serving) -> None:
@@ -70,7 +74,9 @@ async def _serve(serving: Serving) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    threads = rounds.begin(serving.wired, stop=stop)
+    threads = []
+    if not serving.alone:
+        threads = [*rounds.begin(serving.wired, stop=stop), outgoing.begin(serving.wired, stop=stop)]
     try:
         serving.listening(f"http://{serving.host}:{serving.port}")
         await server.serve()
@@ -79,3 +85,14 @@ async def _serve(serving: Serving) -> None:
         for thread in threads:
             await asyncio.to_thread(thread.join, STOP_SECONDS_MAX)
         await asyncio.to_thread(api.close)
+
+
+def work(wired: Any) -> None:
+    """Carry out what waits until SIGTERM or SIGINT, answering nobody."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_given: stop.set())
+    threads = rounds.begin(wired, stop=stop)
+    stop.wait()
+    for thread in threads:
+        thread.join(STOP_SECONDS_MAX)

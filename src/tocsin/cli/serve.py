@@ -1,4 +1,4 @@
-"""`tocsin serve`: the process that answers gates, Shared Signals and webhooks, and carries out what waits."""
+"""`tocsin serve`: the process that answers over HTTP, sends what is queued, and carries out what waits."""
 
 import ipaddress
 
@@ -31,11 +31,16 @@ class Listen(click.ParamType[tuple[str, int]]):
 @click.option("--listen", type=Listen(), default=LISTEN, show_default=True, help="Where to answer.")
 @click.pass_obj
 def command(wired: Wired, listen: tuple[str, int]) -> None:
-    """Answer gates, Shared Signals and webhooks over HTTP, and carry out what waits, until SIGTERM.
+    """Answer gates, Shared Signals and webhooks over HTTP, send messages, and carry out what waits, until SIGTERM.
 
     The private database runs as long as this does. Only this machine can reach the default address; put a web server
-    with TLS in front for others.
+    with TLS in front for others. For several processes see `tocsin receive`, `tocsin send` and `tocsin work`.
     """
+    answer(wired, listen, alone=False)
+
+
+def answer(wired: Wired, listen: tuple[str, int], *, alone: bool) -> None:
+    """Answer until told to stop, saying where, and who can reach it."""
     host, port = listen
     if not _is_loopback(host):
         words = _("Everybody who reaches {host} can try the token; put TLS in front.").format(host=host)
@@ -43,7 +48,7 @@ def command(wired: Wired, listen: tuple[str, int]) -> None:
     with wired.rows():
         wired.serve(
             host=host, port=port,
-            listening=lambda address: click.echo(_("Listening on {address}").format(address=address)),
+            listening=lambda address: click.echo(_("Listening on {address}").format(address=address)), alone=alone,
         )  # fmt: skip
     click.echo(_("Stopped."))
 

@@ -1,6 +1,6 @@
 """What a command gets with ``click.pass_obj``: the wiring, described from below because a door may not import it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +10,18 @@ from typing import Any, Protocol
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 from tocsin.messaging.ports import Receiving, Sending
+from tocsin.rehearsals.ports import World
+from tocsin.rehearsals.values import ChannelSetting, WorldSecrets
+
+
+class SimulatedWorld(World, Protocol):
+    """The outside world of a rehearsal, while it runs."""
+
+    def channels(self) -> Sequence[ChannelSetting]:
+        """Return the channels that lead into it."""
+
+    def page(self, *, of_mails: bool, language: str) -> bytes:
+        """Return its phones, or its mails, as one page that needs nothing else."""
 
 
 class RowsPlace(StrEnum):
@@ -61,14 +73,22 @@ class Wired(Protocol):
     def webhook(self, kind: str) -> Receiving:
         """Return how webhooks of one kind of channel are verified and read."""
 
+    def simulated_world(
+        self, *, webhook: str, secrets: WorldSecrets, seed: int
+    ) -> AbstractContextManager[SimulatedWorld]:
+        """Return a block in which a simulated WhatsApp and a mail catcher run on this machine."""
+
     def poll_signals(self, name: str) -> Any:
         """Ask the transmitter of a stream for what it has; how many tokens came, were new, were refused."""
 
     def issuer_keys(self, path: Path) -> dict[str, Any]:
         """Return the JWK set in a file; StreamNotUnderstood when it holds none."""
 
-    def serve(self, *, host: str, port: int, listening: Callable[[str], None]) -> None:
-        """Answer gates, Shared Signals and webhooks over HTTP and carry out what waits, until told to stop."""
+    def serve(self, *, host: str, port: int, listening: Callable[[str], None], alone: bool = False) -> None:
+        """Answer over HTTP, and unless ``alone`` send and carry out what waits too, until told to stop."""
+
+    def work(self) -> None:
+        """Carry out what waits, answering nobody, until told to stop."""
 
     def rows(self) -> AbstractContextManager[None]:
         """Return a block in which the database answers: started, migrated, and left afterwards."""

@@ -80,7 +80,10 @@ known AS MATERIALIZED (
    WHERE channel = %(channel)s AND address = ANY(%(addresses)s::text[]) ORDER BY address FOR UPDATE),
 placed AS (
   SELECT id, address, before, wait_until,
-         greatest(free_at, %(now)s) + before * %(every)s::interval AS arrival
+         -- Further ahead nobody borrows: the clock was set back.
+         greatest(%(now)s, least(coalesce(free_at, %(now)s),
+                                 %(now)s + %(borrowed)s::interval + 2 * %(every)s::interval))
+         + before * %(every)s::interval AS arrival
     FROM asked LEFT JOIN known USING (address)),
 judged AS (
   SELECT id, address, arrival,

@@ -4,7 +4,8 @@ One file a sender, ``outbox/<sender>.begun`` in the folder of this installation,
 lives. A killed process leaves it whole, because what was written survives in the kernel; a crash of the machine does
 not, so the first line names the boot, and after another boot the file proves nothing.
 
-The lines after it: ``b`` and a message's id before its first byte may leave; ``a`` and an outcome as JSON.
+The lines after it: ``b`` and a message's id before its first byte may leave, ``a`` and an outcome as JSON, ``s``
+and the id of a message that is settled.
 """
 
 import fcntl
@@ -17,12 +18,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tocsin.kernel import failpoints, home
+from tocsin.kernel import clock, failpoints, home
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.values import Accepted, Outcome, Reason, Verdict
 
 FOLDER = "outbox"
 SUFFIX = ".begun"
+DEAD_SECONDS = 15.0
 BYTES_MAX = 4_000_000  # then it is written anew with what is not settled
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -55,9 +57,9 @@ class Spool:
         self._open.setdefault(outcome.message_id, []).append(line)
 
     def settled(self, messages: Collection[UUID]) -> None:
-        """Forget what the database knows now."""
-        for message in messages:
-            self._open.pop(message, None)
+        """Forget what the database knows now. A full disk only makes it look unsettled after a crash."""
+        known = [message for message in messages if self._open.pop(message, None)]
+        self._append(b"".join(b"s%s\n" % message.hex.encode() for message in known))
         if self._size > BYTES_MAX:
             before = self._descriptor
             self._descriptor, self._size = self._written_anew()
@@ -105,8 +107,9 @@ class LeftBehind:
     _descriptor: int = field(repr=False)
 
     def forget(self) -> None:
-        """Remove the file: what was in it is settled."""
-        self._path.unlink(missing_ok=True)
+        """Remove the file, unless its sender died just now: its last claim may still be on its way to be committed."""
+        if abs(clock.now().timestamp() - self._path.stat().st_mtime) > DEAD_SECONDS:
+            self._path.unlink()
 
 
 def left_behind() -> Iterator[LeftBehind]:
@@ -150,12 +153,22 @@ def _locked(path: Path) -> int | None:
 
 def _read(path: Path, descriptor: int) -> LeftBehind:
     head, *lines = path.read_bytes().split(b"\n")[:-1]  # after the last line end there is nothing, or half a line
-    same = bool(boot_id()) and json.loads(head)["boot"] == boot_id()
-    begun = frozenset(UUID(line[1:].decode()) for line in lines if line.startswith(b"b"))
-    answered = (_outcome(json.loads(line[1:])) for line in lines if line.startswith(b"a"))
+    same = bool(boot_id()) and boot_id().encode() in head
+    begun: set[UUID] = set()
+    answered: dict[UUID, Outcome] = {}
+    for line in lines if same else ():  # a crash of the machine may have left anything
+        kind, text = line[:1], line[1:].decode()
+        if kind == b"b":
+            begun.add(UUID(text))
+        elif kind == b"a":
+            outcome = _outcome(json.loads(text))
+            answered[outcome.message_id] = outcome
+        else:
+            begun.discard(UUID(text))
+            answered.pop(UUID(text), None)
     return LeftBehind(
-        sender=path.name.removesuffix(SUFFIX), begun=begun if same else None,
-        answered={outcome.message_id: outcome for outcome in answered}, _path=path, _descriptor=descriptor,
+        sender=path.name.removesuffix(SUFFIX), begun=frozenset(begun) if same else None, answered=answered,
+        _path=path, _descriptor=descriptor,
     )  # fmt: skip
 
 

@@ -1,0 +1,48 @@
+"""What the worker does for messages: takes webhooks in, takes up what dead senders left, keeps retention."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from tocsin.kernel import clock
+from tocsin.messaging import commands
+from tocsin.messaging.values import Update
+
+INTAKE_SECONDS = 0.2  # between two looks when nothing waits
+RECOVER_SECONDS = 5.0
+ERASE_EVERY = timedelta(minutes=10)
+_LOG = logging.getLogger("tocsin.api")
+
+
+def intake(wired: Any, *, stop: threading.Event) -> Callable[[], None]:
+    """Return a look that takes in the bodies that wait, and pauses when none does."""
+
+    def read(kind: str, body: bytes, headers: Mapping[str, str]) -> Sequence[Update]:
+        updates: Sequence[Update] = wired.webhook(kind).updates(body, headers=headers)
+        return updates
+
+    def look() -> None:
+        if not commands.take_intake(read):
+            stop.wait(INTAKE_SECONDS)
+
+    return look
+
+
+def outbox(*, stop: threading.Event) -> Callable[[], None]:
+    """Return a look that takes up what dead senders held, and from time to time erases what nobody needs."""
+    erased_at: list[datetime] = []
+
+    def look() -> None:
+        moved = commands.recover()
+        if moved:
+            _LOG.warning("%d messages of senders that died are unknown or queued again", moved)
+        if not erased_at or abs(clock.now() - erased_at[-1]) > ERASE_EVERY:
+            erased_at[:] = [clock.now()]
+            commands.forget_paces(clock.now())
+            commands.erase_bodies()
+            commands.erase_intake()
+        stop.wait(RECOVER_SECONDS)
+
+    return look

@@ -1,0 +1,143 @@
+"""What a refusal means for all the other messages: slower lines and pairs, held channels and templates, objections.
+
+What it means for the refused message itself is settled with it.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from tocsin.kernel.loading import lazily
+from tocsin.messaging import pacing
+from tocsin.messaging.channels import hold_channel
+from tocsin.messaging.values import Purpose, Verdict
+
+models = lazily("tocsin.messaging.models")
+
+_MESSAGES = """
+SELECT message.id, message.channel, channel.kind, channel.account, message.address, message.address_kind,
+       message.template, message.purpose = 'marketing' OR message.category = 'marketing'
+  FROM tocsin_outboundmessage message JOIN tocsin_messagingchannel channel ON channel.name = message.channel
+ WHERE message.id = ANY(%s::uuid[])
+"""
+_OBJECT = """
+INSERT INTO tocsin_personobjection AS objection (kind, address, purpose, reason, since_at)
+VALUES (%(kind)s, %(address)s, %(purpose)s, %(reason)s, %(now)s)
+ON CONFLICT (kind, address, purpose) DO UPDATE
+   SET reason = excluded.reason, since_at = excluded.since_at, lifted_at = NULL
+ WHERE objection.lifted_at <= excluded.since_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal of one message. ``complained``: the person called it spam, so that every purpose is meant."""
+
+    message_id: UUID
+    verdict: Verdict
+    reason: str
+    code: int = 0
+    wait_seconds: float | None = None
+    complained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A refusal beside what its row says."""
+
+    refusal: Refusal
+    per_second: float | None
+    now: datetime
+    channel: str
+    kind: str
+    account: str
+    address: str
+    address_kind: str
+    template: str
+    marketing: bool
+
+    @property
+    def until(self) -> datetime | None:
+        wait = self.refusal.wait_seconds
+        return None if wait is None else self.now + timedelta(seconds=wait)
+
+    @property
+    def words(self) -> str:
+        return f"{self.refusal.reason} {self.refusal.code or ''}".strip()
+
+
+def take_refusals(refusals: Sequence[Refusal], *, per_second: float | None = None, now: datetime) -> None:
+    """Do what refusals mean for other messages, each thing once; ``per_second`` is the limit of their line."""
+    meant = {refusal.message_id: refusal for refusal in refusals if refusal.verdict in _MEANINGS}
+    if not meant:
+        return
+    with transaction.atomic():
+        done: set[tuple[str, ...]] = set()
+        for refused in _beside_rows(meant, per_second=per_second, now=now):
+            about, act = _MEANINGS[refused.refusal.verdict]
+            key = (refused.refusal.verdict, *(str(getattr(refused, name)) for name in about))
+            if key not in done:
+                done.add(key)
+                act(refused)
+
+
+def _beside_rows(meant: dict[UUID, Refusal], *, per_second: float | None, now: datetime) -> list[_Refused]:
+    with connection.cursor() as cursor:
+        cursor.execute(_MESSAGES, [list(meant)])
+        rows = cursor.fetchall()
+    # In one order, so that two senders that hold the same lines do not wait for each other.
+    return [_Refused(meant[row[0]], per_second, now, *row[1:]) for row in sorted(rows, key=lambda row: row[1:5])]
+
+
+def _slow_line(refused: _Refused) -> None:
+    pacing.line_refused(refused.channel, per_second=refused.per_second, wait_seconds=refused.refusal.wait_seconds)
+
+
+def _slow_pair(refused: _Refused) -> None:
+    pacing.pair_refused(refused.channel, refused.address, now=refused.now)
+
+
+def _hold_line(refused: _Refused) -> None:
+    hold_channel(refused.channel, until=refused.until, reason=refused.words)
+
+
+def _hold_account(refused: _Refused) -> None:
+    found = models.MessagingChannel.objects.filter(kind=refused.kind, account=refused.account)
+    names = found.order_by("name").values_list("name", flat=True) if refused.account else [refused.channel]
+    for name in names:
+        hold_channel(name, until=refused.until, reason=refused.words)
+
+
+def _hold_template(refused: _Refused) -> None:
+    name, _slash, language = refused.template.partition("/")
+    if name:
+        held = {"held_until": refused.until, "held_reason": refused.words}
+        models.MessageTemplate.objects.update_or_create(
+            account=refused.account, name=name, language=language, defaults=held,
+            create_defaults={**held, "status": "", "seen_at": refused.now},
+        )  # fmt: skip
+
+
+def _object(refused: _Refused) -> None:
+    """Note that a person stopped us: of marketing when that is what they got, else of everything but security."""
+    only_marketing = refused.marketing and not refused.refusal.complained
+    given = {
+        "kind": refused.address_kind, "address": refused.address, "reason": refused.words, "now": refused.now,
+        "purpose": Purpose.MARKETING if only_marketing else "",
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_OBJECT, given)
+
+
+# Verdict -> what it is about (done once per each), and what is done.
+_MEANINGS: dict[Verdict, tuple[Collection[str], Callable[[_Refused], None]]] = {
+    Verdict.SLOW_LINE: (("channel",), _slow_line),
+    Verdict.SLOW_PAIR: (("channel", "address"), _slow_pair),
+    Verdict.HOLD_LINE: (("channel",), _hold_line),
+    Verdict.HOLD_ACCOUNT: (("kind", "account"), _hold_account),
+    Verdict.HOLD_TEMPLATE: (("account", "template"), _hold_template),
+    Verdict.STOPPED: (("address_kind", "address", "marketing"), _object),
+}
