@@ -16,7 +16,15 @@ from tocsin_simulator.world import World
 
 SHOWN = 1_000
 TEMPLATE_KEYS = ("name", "language", "category", "components", "status", "parameter_format", "quality")
-KNOWN_SETTINGS = {"delay": float, "batch": int, "disorder": float, "duplicates": float, "review": bool, "hyphens": bool, "window": str}
+KNOWN_SETTINGS = {
+    "delay": float,
+    "batch": int,
+    "disorder": float,
+    "duplicates": float,
+    "review": bool,
+    "hyphens": bool,
+    "window": str,
+}
 
 
 def wrong(said: str) -> GraphError:

@@ -13,6 +13,7 @@ from tocsin_simulator.fields import Field, asked, paged, parameters, picked
 from tocsin_simulator.ledger import Entry
 from tocsin_simulator.people import country_of
 from tocsin_simulator.routing import Reply, Request, Route
+from tocsin_simulator.subscriptions import subscribed_apps
 from tocsin_simulator.values import Template
 from tocsin_simulator.world import World
 
@@ -189,9 +190,10 @@ def told(world: World) -> dict[str, Any]:
         "purchase_order_number": None,
         "is_shared_with_partners": False,
         "marketing_messages_lite_api_status": "INELIGIBLE",
-        "marketing_messages_onboarding_status": "INELIGIBLE",
+        "marketing_messages_onboarding_status": "ELIGIBLE",
         "disable_marketing_messages_on_cloud_api": False,
         "whatsapp_business_manager_messaging_limit": world.portfolio.tier,
+        "subscribed_apps": lambda _: subscribed_apps(world),
         "analytics": lambda field: messaging(world, field),
         "pricing_analytics": lambda field: pricing(world, field),
         "conversation_analytics": lambda field: pricing(world, field),

@@ -15,6 +15,11 @@ from tocsin_simulator.routing import Request
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CALL = re.compile(r"\.([A-Za-z_]+)\(")
+# Parameters that are lists or objects, never texts.
+PACKED = frozenset(
+    "block_users commands components degrees_of_freedom_spec hsm_ids languages prompts tasks webhook_configuration "
+    "websites".split()
+)
 PAGE_DEFAULT = 25
 PAGE_MAX = 1000
 
@@ -31,19 +36,27 @@ class Field:
 def parameters(request: Request) -> dict[str, Any]:
     """Return all that was sent beside the path: query, form or JSON body; the body wins.
 
-    A form's values that are JSON arrays or objects are read as such, as Meta does.
+    Lists and objects may come as JSON within a text, and the whole body as one JSON text: clients send both.
     """
     given: dict[str, Any] = dict(request.query)
     given.pop("access_token", None)
     if request.raw.content_type == "application/x-www-form-urlencoded":
-        return given | {name: _unpacked(value) for name, value in parse_qsl(request.body.decode("utf-8", "replace"))}
-    if request.body and request.raw.content_type != "multipart/form-data":
-        return given | request.json()
-    return given
+        given |= dict(parse_qsl(request.body.decode("utf-8", "replace")))
+    elif request.body and request.raw.content_type != "multipart/form-data":
+        given |= _object(request)
+    return {name: _unpacked(value) if name in PACKED else value for name, value in given.items()}
 
 
-def _unpacked(value: str) -> Any:
-    if value[:1] in {"[", "{"}:
+def _object(request: Request) -> dict[str, Any]:
+    if request.body[:1] == b'"':
+        inner = _unpacked(orjson.loads(request.body))
+        if isinstance(inner, dict):
+            return inner
+    return request.json()
+
+
+def _unpacked(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in {"[", "{"}:
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:

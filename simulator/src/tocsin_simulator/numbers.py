@@ -5,6 +5,7 @@ from typing import Any
 
 from tocsin_simulator.errors import GraphError, missing
 from tocsin_simulator.fields import asked, paged, parameters, picked
+from tocsin_simulator.people import country_of
 from tocsin_simulator.profiles import PROFILE_ROUTES
 from tocsin_simulator.routing import Reply, Request, Route
 from tocsin_simulator.values import LEVELS, TIERS, Number
@@ -54,6 +55,8 @@ def told(world: World, number: Number) -> dict[str, Any]:
         "last_onboarded_time": extra.get("last_onboarded_time", "2025-01-01T00:00:00+0000"),
         "conversational_automation": extra.get("conversational_automation"),
         "certificate": extra.get("certificate"),
+        "new_certificate": extra.get("new_certificate"),
+        "country_code": country_of(number.digits),
         "country_dial_code": number.calling_code,
         "username": extra.get("username"),
     }

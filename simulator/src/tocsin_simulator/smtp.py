@@ -136,6 +136,7 @@ class Catcher:
 
     def _caught(self, session: Session, envelope: Envelope) -> CaughtMail:
         content = envelope.original_content or b""
+        login: object = session.auth_data
         return CaughtMail(
             number=self.mailbox.next_number(),
             at=now(),
@@ -143,9 +144,9 @@ class Catcher:
             recipients=tuple(envelope.rcpt_tos),
             raw=bytes(content),
             helo=str(session.host_name),
-            peer=str((session.peer or ("",))[0]),
+            peer=str((session.peer or [""])[0]),
             tls=session.ssl is not None or self.settings.tls,
-            login="" if session.auth_data is None else str(session.auth_data),
+            login=str(login or ""),
         )
 
     def _return_to_sender(self, mail: CaughtMail, rule: MailRule) -> None:

@@ -17,16 +17,21 @@ FIELDS = (
 ).split()
 
 
-async def list_apps(world: World, _request: Request) -> Reply:
-    """Answer which apps hear of this account."""
+def subscribed_apps(world: World) -> dict[str, Any]:
+    """Return which apps hear of this account."""
     if not world.subscribed:
-        return Reply({"data": []})
+        return {"data": []}
     app_id = world.settings.app_id
     link = f"https://www.facebook.com/games/?app_id={app_id}"
     row: dict[str, Any] = {"whatsapp_business_api_data": {"link": link, "name": APP_NAME, "id": app_id}}
     if world.waba_webhook:
         row["override_callback_uri"] = world.waba_webhook
-    return Reply({"data": [row]})
+    return {"data": [row]}
+
+
+async def list_apps(world: World, _request: Request) -> Reply:
+    """Answer which apps hear of this account."""
+    return Reply(subscribed_apps(world))
 
 
 async def subscribe(world: World, request: Request) -> Reply:

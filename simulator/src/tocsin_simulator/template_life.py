@@ -37,18 +37,24 @@ INVALID_FORMAT = {
 }
 
 
-def about(template: Template) -> dict[str, Any]:
-    """Return how a webhook names a template: its id is a number there, its language has a hyphen."""
+def about(world: World, template: Template) -> dict[str, Any]:
+    """Return how a webhook names a template: its id is a number there.
+
+    Meta's pages write its language with a hyphen, webhooks that were recorded with an underscore.
+    """
+    hyphens = world.settings.hyphens
     return {
         "message_template_id": int(template.id),
         "message_template_name": template.name,
-        "message_template_language": template.language.replace("_", "-"),
+        "message_template_language": template.language.replace("_", "-") if hyphens else template.language,
     }
 
 
 def tell(world: World, template: Template, event: str, *, reason: str | None = "NONE", **more: Any) -> None:
     """Emit `message_template_status_update`."""
-    value = {"event": event} | about(template) | {"reason": reason, "message_template_category": template.category}
+    value = (
+        {"event": event} | about(world, template) | {"reason": reason, "message_template_category": template.category}
+    )
     world.emit("message_template_status_update", value | more)
 
 
@@ -128,7 +134,7 @@ def rate(world: World, template: Template, score: str) -> None:
     """Set the quality score; red pauses the template: three hours, then six, the third time it is disabled."""
     if score == template.quality:
         return
-    told = {"previous_quality_score": template.quality, "new_quality_score": score} | about(template)
+    told = {"previous_quality_score": template.quality, "new_quality_score": score} | about(world, template)
     template.quality = score
     template.extra["rated_at"] = int(world.clock.now())
     world.emit("message_template_quality_update", told)
@@ -237,7 +243,7 @@ def delete(world: World, template: Template) -> None:
 def recategorise(world: World, template: Template, category: str, *, notice_seconds: float) -> None:
     """Announce another category (`new_category` is then still the present one), and change it when notice is over."""
     template.extra["correct_category"] = category
-    value = about(template) | {"correct_category": category, "new_category": template.category}
+    value = about(world, template) | {"correct_category": category, "new_category": template.category}
     if notice_seconds > 0:
         due_at = world.clock.now() + notice_seconds
         world.emit("template_category_update", value | {"category_update_timestamp": int(due_at)})
@@ -253,13 +259,13 @@ def _change_category(world: World, template_id: str, category: str) -> None:
     before, template.category = template.category, category
     template.extra["previous_category"] = before
     template.extra.pop("correct_category", None)
-    told = about(template) | {"previous_category": before, "new_category": category}
+    told = about(world, template) | {"previous_category": before, "new_category": category}
     world.emit("template_category_update", told)
 
 
 def tell_components(world: World, template: Template) -> None:
     """Emit `message_template_components_update` after an edit."""
-    value = about(template)
+    value = about(world, template)
     for part in template.components:
         kind = part["type"]
         if kind == "HEADER" and part.get("format") == "TEXT":

@@ -289,7 +289,9 @@ async def upsert_templates(world: World, request: Request) -> Reply:
         else:
             template.components = wanted.components
         life.submit(world, template)
-        answered.append({"id": template.id, "status": template.status, "language": language})
+        answered.append(
+            {"id": template.id, "status": template.status, "language": language, "category": template.category}
+        )
     return Reply({"data": answered})
 
 
