@@ -1,0 +1,200 @@
+"""A whole installation on loopback: senders, receiver and worker as processes of their own, and the simulated Meta."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import Error, connection
+
+from tocsin.customers.values import AddressKind
+from tocsin.journal.values import MACHINE, Assurance, Author
+from tocsin.messaging import commands
+from tocsin.messaging.values import Draft, Prepared, Priority, Purpose
+
+STAFF = Author(name="ada", assurance=Assurance.ASSERTED)
+NUMBER, ACCOUNT, TOKEN, APP_SECRET, VERIFY = "111222333", "444555666", "token-of-tests", "secret-of-tests", "verify"
+CHANNEL = "whatsapp-main"
+TEMPLATE = {"type": "template", "template": {"name": "notice", "language": {"code": "en"}}}
+PREPARED = Prepared(content=TEMPLATE, template="notice/en", category="utility", shown="Please look at your account.")
+FINAL = ("sent", "delivered", "read", "failed", "withheld", "bounced", "unknown")
+BIN = Path(sys.executable).parent
+
+
+class Process:
+    """One process; its last words are kept in a file."""
+
+    def __init__(self, arguments: Sequence[str], *, folder: Path, name: str, failpoints: str = "") -> None:
+        self.arguments, self.folder, self.name = arguments, folder, name
+        self.words = folder / f"{name}.txt"
+        given = {"TOCSIN_FAILPOINTS": failpoints} if failpoints else {}
+        with self.words.open("ab") as words:
+            self._started = self.words.stat().st_size
+            self.running = subprocess.Popen(
+                arguments, stdout=words, stderr=words, start_new_session=True, env={**os.environ, **given}
+            )
+
+    def said(self) -> str:
+        return self.words.read_bytes()[self._started :].decode()
+
+    def line(self, beginning: str, *, seconds: float = 60) -> str:
+        """Return the line that begins so, as soon as it is said."""
+        found: list[str] = []
+
+        def look() -> bool:
+            found[:] = [line for line in self.said().splitlines() if line.startswith(beginning)]
+            assert found or self.running.poll() is None, self.said()
+            return bool(found)
+
+        until(look, seconds=seconds)
+        return found[0]
+
+    def kill(self) -> None:
+        """End it as a power cut would end the process: without a word."""
+        self.running.kill()
+        self.running.wait()
+
+    def end(self, *, seconds: float = 60) -> int:
+        """End it as an operator would, and return its exit code."""
+        if self.running.poll() is None:
+            self.running.send_signal(signal.SIGTERM)
+        return self.running.wait(seconds)
+
+
+class Stage:
+    """Where a scenario plays; ``TOCSIN_HOME`` and ``TOCSIN_DATABASE_URL`` are set, and the database is open."""
+
+    def __init__(self, folder: Path, *, level: str = "HIGH", tier: str = "TIER_UNLIMITED") -> None:
+        self.folder, self.level, self.tier = folder, level, tier
+        self.processes: list[Process] = []
+        self.port, self.simulator_port = free_port(), free_port()
+        self.app = commands.add_app("meta", kind="whatsapp", secrets=[APP_SECRET], verify_token=VERIFY, by=STAFF)
+        self.meta = f"http://127.0.0.1:{self.simulator_port}"
+        self.channel: str = CHANNEL
+
+    def connect(self, *, timeout_seconds: float = 5.0) -> None:
+        """Connect the number of the simulated Meta."""
+        settings = {
+            "phone_number_id": NUMBER, "waba_id": ACCOUNT, "base_url": self.meta, "level": self.level,
+            "tier": self.tier, "timeout_seconds": timeout_seconds,
+        }  # fmt: skip
+        commands.add_channel(
+            CHANNEL, kind="whatsapp", line=NUMBER, account=ACCOUNT, portfolio=ACCOUNT, settings=settings,
+            secrets={"token": TOKEN, "app_secret": APP_SECRET}, by=STAFF,
+        )  # fmt: skip
+
+    def simulate(self, *, faults: Mapping[str, Any] | None = None, **options: object) -> Process:
+        """Start the simulated Meta; it goes on from its ledger when it was killed before."""
+        given: dict[str, object] = {
+            "port": self.simulator_port, "phone-id": NUMBER, "waba-id": ACCOUNT, "token": TOKEN,
+            "app-secret": APP_SECRET, "verify-token": VERIFY, "level": self.level, "tier": self.tier, "delay": 0.02,
+            "webhook": f"http://127.0.0.1:{self.port}/webhooks/v1/{self.app}", "batch": 50,
+            "ledger": self.folder / "ledger", **options,
+        }  # fmt: skip
+        if faults is not None:
+            plan = self.folder / "faults.json"
+            plan.write_text(json.dumps(faults))
+            given["faults"] = plan
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        started = self._start("simulator", [str(BIN / "tocsin-simulator"), "whatsapp", "--no-review-delay", *words])
+        started.line("Listening on")
+        body = {"name": "notice", "language": "en", "category": "UTILITY", "components": [
+            {"type": "BODY", "text": PREPARED.shown}]}  # fmt: skip
+        self.ask(f"/v24.0/{ACCOUNT}/message_templates", body=body)
+        return started
+
+    def tocsin(self, *words: str, name: str = "", failpoints: str = "") -> Process:
+        """Start a command as a process of its own."""
+        return self._start(name or words[0], [str(BIN / "tocsin"), *words], failpoints=failpoints)
+
+    def _start(self, name: str, arguments: Sequence[str], *, failpoints: str = "") -> Process:
+        started = Process(arguments, folder=self.folder, name=name, failpoints=failpoints)
+        self.processes.append(started)
+        return started
+
+    def receive(self) -> Process:
+        started = self.tocsin("receive", "--listen", f"127.0.0.1:{self.port}")
+        started.line("Listening on")
+        return started
+
+    def queue(self, count: int, *, first: int = 0, priority: Priority = Priority.BULK) -> None:
+        """Queue messages to ``count`` people."""
+        drafts = [
+            Draft(
+                channel=CHANNEL, address=f"+336{number:08}", address_kind=AddressKind.PHONE, prepared=PREPARED,
+                priority=priority, purpose=Purpose.SERVICE, once_key=f"notice-{number}",
+            )
+            for number in range(first, first + count)
+        ]  # fmt: skip
+        commands.queue_messages(drafts, by=MACHINE)
+
+    def ask(self, path: str, *, body: Mapping[str, Any] | None = None) -> Any:
+        """Ask the simulated Meta."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(self.meta + path, data, headers), timeout=30) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+    def count(self) -> dict[str, Any]:
+        counted: dict[str, Any] = self.ask("/_simulator/count")
+        return counted
+
+    def states(self) -> dict[str, int]:
+        """Return how many messages are in each state."""
+        return dict(rows("SELECT state, count(*) FROM tocsin_outboundmessage GROUP BY 1"))
+
+    def is_settled(self) -> bool:
+        """Whether every message came to an end, and every webhook's body was taken in."""
+        waiting = rows("SELECT count(*) FROM tocsin_webhookintake WHERE state = 'waiting'")[0][0]
+        return waiting == 0 and set(self.states()) <= set(FINAL)
+
+    def close(self) -> None:
+        for process in reversed(self.processes):
+            if process.running.poll() is None:
+                process.kill()
+
+
+def rows(sql: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """Return the rows of a query; a server that was restarted meanwhile is met with a fresh connection."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, given)
+            return list(cursor.fetchall())
+    except Error:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(sql, given)
+            return list(cursor.fetchall())
+
+
+def until(holds: Callable[[], bool], *, seconds: float = 60, every: float = 0.05) -> None:
+    """Wait until something holds, which other processes bring about."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(every)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def set_up(folder: Path, **options: Any) -> Iterator[Stage]:
+    """Make a stage, and end every process that is left when the scenario is over."""
+    stage = Stage(folder, **options)
+    try:
+        yield stage
+    finally:
+        stage.close()
