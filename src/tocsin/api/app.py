@@ -11,6 +11,7 @@ from typing import Any
 from tocsin.api import done, gate_feed, health, signals
 from tocsin.api.exchange import Problem, Receive, Request, Room, Send, send_answer
 from tocsin.api.routes import Route
+from tocsin.api.webhooks_in import PATH as WEBHOOKS, WebhooksIn
 from tocsin.kernel.errors import TocsinError
 
 HEADER_BYTES_MAX = 16 * 1024
@@ -35,15 +36,19 @@ class Api:
         self.threads = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="tocsin-api")
         self.stopping = asyncio.Event()
         self._room = Room()
+        self._webhooks = WebhooksIn(wired, threads=self.threads)
 
     def close(self) -> None:
         """End the worker threads, and with them their connections to the database."""
+        self._webhooks.close()
         self.threads.shutdown(cancel_futures=True)
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3.0)."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(WEBHOOKS):
+            await self._webhooks(scope, receive, send)
         elif scope["type"] == "http":
             await self._exchange(scope, receive, send)
 

@@ -3,12 +3,13 @@
 from django.db import transaction
 
 from tocsin.customers.importing import Progress, import_customers
+from tocsin.customers.moving import change_address
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
 
-__all__ = ["Progress", "import_customers", "record_reveal"]
+__all__ = ["Progress", "change_address", "import_customers", "record_reveal"]
 
 
 def record_reveal(subject: str, *, addresses: int, by: Author) -> None:

@@ -1,35 +1,49 @@
 """Every act that changes messages, channels and what came in."""
 
+from tocsin.messaging.apps import add_app, remove_app, rotate_app
 from tocsin.messaging.bodies import erase_bodies
 from tocsin.messaging.channels import add_channel, hold_channel, release_channel, remove_channel
 from tocsin.messaging.claiming import claim
 from tocsin.messaging.deciding import cancel_messages, decide_unknown
+from tocsin.messaging.intake import erase_intake, retry_intake, store_intake, take_intake
 from tocsin.messaging.pacing import forget as forget_paces
 from tocsin.messaging.queueing import PEOPLE_WITHOUT_SIGNATURE_MAX, queue_messages
+from tocsin.messaging.rates import import_rates
 from tocsin.messaging.recovering import recover
 from tocsin.messaging.sending import Sender
 from tocsin.messaging.settling import release, release_all_but, settle
 from tocsin.messaging.statuses import apply_statuses
 from tocsin.messaging.switching import pause, resume
+from tocsin.messaging.templates import hold_template, save_templates
 
 __all__ = [
     "PEOPLE_WITHOUT_SIGNATURE_MAX",
     "Sender",
+    "add_app",
     "add_channel",
     "apply_statuses",
     "cancel_messages",
     "claim",
     "decide_unknown",
     "erase_bodies",
+    "erase_intake",
     "forget_paces",
     "hold_channel",
+    "hold_template",
+    "import_rates",
     "pause",
     "queue_messages",
     "recover",
     "release",
     "release_all_but",
     "release_channel",
+    "remove_app",
     "remove_channel",
     "resume",
+    "retry_intake",
+    "rotate_app",
+    "save_templates",
     "settle",
+    "store_intake",
+    "take_intake",
 ]

@@ -33,3 +33,11 @@ class WebhookNotVerified(TocsinError):
 
 class RatesNotUnderstood(TocsinError):
     """A file of prices has a line that cannot be used."""
+
+
+class NoSuchApp(TocsinError):
+    """No application whose webhooks come in has this name or id."""
+
+
+class NoSuchIntake(TocsinError):
+    """No webhook's body is kept under this number, or its text was erased."""

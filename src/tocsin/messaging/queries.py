@@ -1,18 +1,40 @@
 """What can be asked about messages and channels."""
 
+from tocsin.messaging.apps import app, app_named, apps
 from tocsin.messaging.channels import channel, channel_secrets, channels
+from tocsin.messaging.inbound import inbound_body, window_open
+from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
+from tocsin.messaging.pricing import SpendBy, Spent, spend
+from tocsin.messaging.rates import Rate, rates
+from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
 from tocsin.messaging.waiting import outbox_status
 
 __all__ = [
+    "Rate",
+    "SpendBy",
+    "Spent",
+    "Template",
+    "app",
+    "app_named",
+    "apps",
     "body_of",
     "channel",
     "channel_secrets",
     "channels",
+    "inbound_body",
+    "intake_aside",
+    "intake_body",
+    "intake_counts",
     "message",
     "messages",
     "outbox_status",
     "prepared_of",
+    "rates",
+    "spend",
+    "template",
+    "templates",
     "trace",
     "unknown",
+    "window_open",
 ]

@@ -1,0 +1,259 @@
+"""Webhooks of providers, taken in: verified over the raw bytes, kept durably, then answered; read afterwards.
+
+Providers send in bursts and expect an answer at once (Meta: a median of 250 ms, for three times as many webhooks as
+messages went out), and they repeat for days what was not answered with 200. So this goes beside the table of routes,
+straight on ASGI, and one thread keeps whatever waits with a single COPY and a single flush to disk.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from http import HTTPStatus
+from time import monotonic
+from typing import Any
+from urllib.parse import parse_qs
+
+from django.db import DatabaseError, connection
+
+from tocsin.api.exchange import Problem, Receive, Room, Send, send_answer
+from tocsin.kernel import clock
+from tocsin.kernel.errors import TocsinError
+from tocsin.messaging import commands, queries
+from tocsin.messaging.values import App, IntakeBody
+
+PATH = "/webhooks/v1/"
+BODY_BYTES_MAX = 3 * 1024 * 1024  # Meta, webhooks: what one POST may hold
+BODY_SECONDS_MAX = 20.0
+KEPT_SECONDS_MAX = 10.0
+BODIES_BYTES_MAX = 192 * 1024 * 1024
+GATHER_SECONDS = 0.004
+BODIES_AT_ONCE = 500
+APPS_SECONDS = 3.0  # until applications are looked up again: a rotated secret is good by then
+APPS_SECONDS_LEAST = 1.0  # between two looks for one that nobody knows
+CHALLENGE_CHARACTERS_MAX = 512
+# Headers that reading needs, of kinds whose body does not say everything; never one that proves who sent it.
+KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp")
+_LOG = logging.getLogger("tocsin.api")
+_PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
+_NOBODYS_SECRET = secrets.token_hex(16)
+_STRANGER = App(id="", kind="whatsapp", name="", secrets=(), verify_token="", made_at=clock.now())
+
+
+class IntakeWriter:
+    """A thread that keeps bodies: whatever waits, in one COPY. Asked from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[IntakeBody, asyncio.Future[bool]]] = []
+        self._wake = threading.Event()
+        self._ending = False
+        self._thread: threading.Thread | None = None
+
+    def keep(self, body: IntakeBody) -> asyncio.Future[bool]:
+        """Return what becomes True once the body is durable, False when it could not be kept."""
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="tocsin-intake", daemon=True)
+            self._thread.start()
+        self._waiting.append((body, kept))
+        self._wake.set()
+        return kept
+
+    def close(self) -> None:
+        """Keep what waits, and end."""
+        self._ending = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(KEPT_SECONDS_MAX)
+
+    def _run(self) -> None:
+        while not (self._ending and not self._waiting):
+            self._wake.wait()
+            self._wake.clear()
+            if not self._waiting:
+                continue
+            if len(self._waiting) < BODIES_AT_ONCE and not self._ending:
+                # One flush to disk for many: the others of a burst come within milliseconds.
+                threading.Event().wait(GATHER_SECONDS)
+            # Everything that came meanwhile; what is appended from now on is in the new list.
+            waiting, self._waiting = self._waiting, []
+            self._keep(waiting)
+        connection.close()
+
+    def _keep(self, waiting: Sequence[tuple[IntakeBody, asyncio.Future[bool]]]) -> None:
+        try:
+            commands.store_intake([body for body, _ in waiting])
+            is_kept = True
+        except (DatabaseError, TocsinError, OSError) as error:
+            is_kept = False
+            # Its kind only: the text may hold part of a row.
+            _LOG.error("%d webhooks could not be kept and will come again: %s", len(waiting), type(error).__name__)
+            connection.close()
+        loop = waiting[0][1].get_loop()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_tell, [kept for _, kept in waiting], is_kept)
+
+
+def _tell(waiting: Sequence[asyncio.Future[bool]], is_kept: bool) -> None:  # noqa: FBT001 - the loop calls it
+    for kept in waiting:
+        if not kept.done():
+            kept.set_result(is_kept)
+
+
+class KnownApps:
+    """The applications by id, looked up again every few seconds, so that no request asks the database."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._apps: Mapping[str, App] | None = None
+        self._looked_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def of(self, id: str) -> App | None:
+        """Return an application or None; Problem 503 when none could be looked up since the start."""
+        age = monotonic() - self._looked_at
+        unknown = self._apps is None or (id not in self._apps and age > APPS_SECONDS_LEAST)
+        if (unknown or age > APPS_SECONDS) and self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        if unknown and self._looking is not None:
+            await asyncio.shield(self._looking)
+        if self._apps is None:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, code="again", headers={"retry-after": "5"})
+        return self._apps.get(id)
+
+    async def _look(self) -> None:
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, _apps)
+            self._apps = {each.id: each for each in found}
+        except (DatabaseError, TocsinError, OSError) as error:
+            _LOG.error("applications of webhooks cannot be looked up: %s", type(error).__name__)
+        finally:
+            self._looked_at = monotonic()
+            self._looking = None
+
+
+def _apps() -> tuple[App, ...]:
+    try:
+        return queries.apps()
+    except DatabaseError:
+        connection.close()
+        raise
+
+
+class WebhooksIn:
+    """Answers everything under ``/webhooks/v1/``."""
+
+    def __init__(self, wired: Any, *, threads: Executor) -> None:
+        self._wired = wired
+        self._known = KnownApps(threads)
+        self._writer = IntakeWriter()
+        self._room = Room(BODIES_BYTES_MAX)
+
+    def close(self) -> None:
+        """Keep what waits, and end the writer's thread."""
+        self._writer.close()
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3.0)."""
+        try:
+            method = scope["method"]
+            if method == "POST":
+                await self._take(scope, receive)
+                status, said = 200, b""
+            elif method == "GET":
+                status, said = 200, await self._challenged(scope)
+            else:
+                raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": "GET, POST"})
+        except Problem as problem:
+            await send_answer(problem.answer(), send, head_only=scope["method"] == "HEAD")
+            return
+        await send({"type": "http.response.start", "status": status, "headers": _PLAIN})
+        await send({"type": "http.response.body", "body": said})
+
+    async def _take(self, scope: Mapping[str, Any], receive: Receive) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = await self._body(headers, receive)
+        try:
+            app = await self._known.of(scope["path"].removeprefix(PATH))
+            # Strangers are verified too, against nothing: an id that does not exist takes the same time.
+            asked = app or _STRANGER
+            signers = asked.secrets_at(clock.now()) or (_NOBODYS_SECRET,)
+            receiving = self._wired.webhook(asked.kind)
+            is_signed = receiving.verified(headers, body, secrets=signers, address=_address(scope, headers))
+            if not is_signed or app is None:
+                raise Problem(HTTPStatus.UNAUTHORIZED)
+            kept = self._writer.keep(IntakeBody(app.id, clock.now(), body, _kept_headers(app.kind, scope, headers)))
+            try:
+                async with asyncio.timeout(KEPT_SECONDS_MAX):
+                    is_kept = await kept
+            except TimeoutError:
+                is_kept = False
+            if not is_kept:
+                # The provider sends it again; it may be kept twice, which does no harm.
+                raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, code="again", headers={"retry-after": "5"})
+        finally:
+            self._room.free += len(body)
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """Return the raw body, for which room was taken; Problem 413 above 3 MB."""
+        told = headers.get("content-length", "0")
+        if not told.isdecimal() or int(told) > BODY_BYTES_MAX:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            body = bytes(message.get("body", b""))  # the usual case: all of it at once
+        else:
+            body = await _rest(message, receive)
+        if len(body) > BODY_BYTES_MAX:
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        self._room.take(len(body))
+        return body
+
+    async def _challenged(self, scope: Mapping[str, Any]) -> bytes:
+        """Return the challenge of a provider that knows the verify token (Meta, webhooks); Problem 403."""
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True, max_num_fields=20)
+        app = await self._known.of(scope["path"].removeprefix(PATH))
+        token: str = asked.get("hub.verify_token", [""])[0]
+        challenge: str = asked.get("hub.challenge", [""])[0]
+        expected = app.verify_token if app else _NOBODYS_SECRET
+        is_same = hmac.compare_digest(*(hashlib.sha256(each.encode()).digest() for each in (token, expected)))
+        is_asked = asked.get("hub.mode") == ["subscribe"] and 0 < len(challenge) <= CHALLENGE_CHARACTERS_MAX
+        if not is_same or not is_asked or app is None:
+            raise Problem(HTTPStatus.FORBIDDEN)
+        return challenge.encode()
+
+
+async def _rest(message: dict[str, Any], receive: Receive) -> bytes:
+    """Return a body that comes in pieces, of which the first is here."""
+    received = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS_MAX):
+            while message["type"] == "http.request":
+                received += message.get("body", b"")
+                if len(received) > BODY_BYTES_MAX:
+                    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                if not message.get("more_body", False):
+                    return bytes(received)
+                message = await receive()
+    except TimeoutError as error:
+        raise Problem(HTTPStatus.REQUEST_TIMEOUT) from error
+    raise Problem(HTTPStatus.BAD_REQUEST)
+
+
+def _address(scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    """Return the address that was asked, as the provider wrote it: some sign it."""
+    query = scope.get("query_string", b"")
+    scheme = headers.get("x-forwarded-proto", scope.get("scheme", "https"))
+    return f"{scheme}://{headers.get('host', '')}{scope['path']}" + (f"?{query.decode('latin-1')}" if query else "")
+
+
+def _kept_headers(kind: str, scope: Mapping[str, Any], headers: Mapping[str, str]) -> Mapping[str, str]:
+    if kind == "whatsapp":
+        return {}  # its body says everything
+    query = scope.get("query_string", b"").decode("latin-1")
+    kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+    return {**kept, ":path": scope["path"] + (f"?{query}" if query else "")}

@@ -1,0 +1,65 @@
+"""Parts of Meta's webhooks read without trusting them: a missing or strange part is empty, never an error."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tocsin.customers.values import AddressKind
+
+SCOPED_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
+_MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
+_SECONDS_MAX = 4_102_444_800  # 2100
+_DIGITS = re.compile(r"\+?[0-9]{5,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of an entry: the account it is of, when Meta sent it, what it says."""
+
+    account: str
+    at: datetime
+    value: Mapping[str, Any]
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a JSON object, or an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a JSON list; of a single object, which some examples of Meta have in its place, a list of it."""
+    return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+
+
+def text(value: Any) -> str:
+    """Return a text; a number (template ids are numbers in webhooks, texts in the API) as its digits."""
+    if isinstance(value, str):
+        # PostgreSQL keeps no NUL in a text.
+        return value.replace("\0", "\ufffd") if "\0" in value else value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def moment(value: Any) -> datetime | None:
+    """Return a time given in Unix seconds or milliseconds, as a number or as its digits; None for anything else."""
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) <= 16):
+            return None
+        value = int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds <= _SECONDS_MAX else None
+
+
+def addresses(*, phone: Any = "", scoped: Any = "") -> dict[AddressKind, str]:
+    """Return how a person is named: each as it is, whichever of the two fields it stood in; neither is guessed."""
+    found: dict[AddressKind, str] = {}
+    for value in (text(scoped), text(phone)):
+        if SCOPED_ID.fullmatch(value):
+            found[AddressKind.WHATSAPP] = value
+        elif _DIGITS.fullmatch(value):
+            # wa_id is a number of E.164 without its sign.
+            found[AddressKind.PHONE] = value if value.startswith("+") else f"+{value}"
+    return found

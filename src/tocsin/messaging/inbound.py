@@ -1,0 +1,206 @@
+"""What people write to us: one row per message of the provider, and the 24 h in which we may answer freely."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from tocsin.customers import queries as customers
+from tocsin.customers.values import AddressKind
+from tocsin.kernel import clock, ids
+from tocsin.kernel.loading import lazily
+from tocsin.messaging import bodies
+from tocsin.messaging.naming import Followed, Line
+from tocsin.messaging.values import InboundUpdate, Prepared, Taken
+
+models = lazily("tocsin.messaging.models")
+
+KEEP_DAYS = 90
+WINDOW = timedelta(hours=24) - timedelta(minutes=2)
+MEDIA_DAYS = 7  # Meta keeps what came in so long
+EARLIEST_AT = datetime(2009, 1, 1, tzinfo=UTC)  # before it nobody wrote over the networks we know
+_ORDER = (AddressKind.PHONE, AddressKind.WHATSAPP, AddressKind.EMAIL, AddressKind.APP)
+
+Told = tuple[Taken, InboundUpdate, Line]
+
+_INSERT = """
+INSERT INTO tocsin_inboundmessage (id, channel, provider_id, address, address_kind, person_id, kind, at, received_at,
+                                   body_id, digest, reply_to, intake_id)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::text[],
+                     %s::timestamptz[], %s::timestamptz[], %s::uuid[], %s::bytea[], %s::text[], %s::bigint[])
+ON CONFLICT (channel, provider_id) DO NOTHING
+RETURNING id
+"""
+_BODIES = """
+INSERT INTO tocsin_messagebody (id, digest, sealed, keep_until)
+SELECT *, %s::timestamptz FROM unnest(%s::uuid[], %s::bytea[], %s::bytea[])
+"""
+_MEDIA = """
+INSERT INTO tocsin_inboundmedia (id, message_id, channel, media_id, media_type, sha256, path, bytes, tries, next_try_at,
+                                 reason, expires_at)
+SELECT id, message, channel, media, type, sha256, '', 0, 0, %(now)s, '', expires
+  FROM unnest(%(ids)s::uuid[], %(messages)s::uuid[], %(channels)s::text[], %(media)s::text[], %(types)s::text[],
+              %(sums)s::text[], %(expires)s::timestamptz[]) AS m(id, message, channel, media, type, sha256, expires)
+"""
+_WINDOWS = """
+INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[])
+ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
+WHERE excluded.last_inbound_at > w.last_inbound_at
+"""
+# The other name of a person has the same window: both ways, when the two names are each other's newest.
+_WINDOWS_OF_NAMES = """
+WITH asked AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) AS a(portfolio, kind, value)),
+pairs AS (
+    SELECT there.portfolio, there.value AS one, there.other_value AS other
+      FROM asked
+      JOIN tocsin_addressname there
+        ON there.portfolio = asked.portfolio AND there.kind = asked.kind AND there.value = asked.value
+           AND there.other_kind <> there.kind
+      JOIN tocsin_addressname back
+        ON back.portfolio = there.portfolio AND back.kind = there.other_kind AND back.value = there.other_value
+           AND back.other_kind = there.kind AND back.other_value = there.value),
+both_ways AS (SELECT portfolio, one, other FROM pairs UNION SELECT portfolio, other, one FROM pairs)
+INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
+SELECT s.channel, b.other, max(s.last_inbound_at)
+  FROM both_ways b
+  JOIN tocsin_servicewindow s ON s.address = b.one
+  JOIN tocsin_messagingchannel c
+    ON c.name = s.channel AND coalesce(nullif(c.portfolio, ''), nullif(c.account, ''), c.name) = b.portfolio
+ GROUP BY s.channel, b.other ORDER BY s.channel, b.other
+ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
+WHERE excluded.last_inbound_at > w.last_inbound_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An inbound message with its address as it is now, at a believable time."""
+
+    id: UUID
+    update: InboundUpdate
+    channel: str
+    portfolio: str
+    kind: AddressKind
+    address: str
+    addresses: Mapping[AddressKind, str]
+    at: datetime
+    received_at: datetime
+    intake_id: int
+
+
+def keep(told: Sequence[Told]) -> None:
+    """Keep messages that are not kept yet, with their text sealed and their media to be fetched; open the windows."""
+    rows = _rows(told)
+    if not rows:
+        return
+    fresh = _insert(rows)
+    _keep_bodies([each for each in rows if each.id in fresh])
+    _keep_media([each for each in rows if each.id in fresh and each.update.media_id])
+    open_windows(
+        (each.channel, each.portfolio, kind, address, each.at)
+        for each in rows if each.update.opens_window
+        for kind, address in each.addresses.items()
+    )  # fmt: skip
+
+
+def _rows(told: Sequence[Told]) -> list[_Row]:
+    followed = Followed(
+        (line.portfolio, kind.value, value) for _, each, line in told for kind, value in each.addresses.items()
+    )
+    rows: dict[tuple[str, str], _Row] = {}
+    for taken, each, line in told:
+        at = min(max(each.at, EARLIEST_AT), taken.received_at)  # no clock of theirs opens a window in the future
+        named = {
+            kind: followed(line.portfolio, kind.value, value, at=at) for kind, value in each.addresses.items()
+        }  # fmt: skip
+        kind = next(kind for kind in _ORDER if kind in named)
+        rows.setdefault(
+            (line.channel, each.provider_id),
+            _Row(ids.new_id(), each, line.channel, line.portfolio, kind, named[kind], named, at, taken.received_at,
+                 taken.id),
+        )  # fmt: skip
+    return [rows[key] for key in sorted(rows)]
+
+
+def _insert(rows: Sequence[_Row]) -> set[UUID]:
+    people = customers.person_ids_of_addresses([(each.kind, each.address) for each in rows])
+    values = [
+        (
+            each.id, each.channel, each.update.provider_id, each.address, each.kind.value,
+            people.get((each.kind, each.address)), each.update.kind, each.at, each.received_at, each.id,
+            bodies.digest_of(_content(each.update)), each.update.reply_to, each.intake_id,
+        )
+        for each in rows
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, _columns(values))
+        return {message_id for (message_id,) in cursor.fetchall()}
+
+
+def _keep_bodies(rows: Sequence[_Row]) -> None:
+    if not rows:
+        return
+    values = []
+    for each in rows:
+        content = _content(each.update)
+        sealed = bodies.seal(each.id, prepared=Prepared(content, shown=each.update.text))
+        values.append((each.id, bodies.digest_of(content), sealed))
+    with connection.cursor() as cursor:
+        cursor.execute(_BODIES, [clock.now() + timedelta(days=KEEP_DAYS), *_columns(values)])
+
+
+def _content(update: InboundUpdate) -> dict[str, object]:
+    return {"kind": update.kind, "text": update.text, "name": update.name, "part": dict(update.part)}
+
+
+def _keep_media(rows: Sequence[_Row]) -> None:
+    if not rows:
+        return
+    asked = {
+        "now": clock.now(),
+        "ids": [ids.new_id() for _ in rows],
+        "messages": [each.id for each in rows],
+        "channels": [each.channel for each in rows],
+        "media": [each.update.media_id for each in rows],
+        "types": [each.update.media_type for each in rows],
+        "sums": [each.update.media_sha256 for each in rows],
+        "expires": [each.at + timedelta(days=MEDIA_DAYS) for each in rows],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_MEDIA, asked)
+
+
+def open_windows(opened: Iterable[tuple[str, str, AddressKind, str, datetime]]) -> None:
+    """Note when somebody wrote last: (channel, portfolio, kind and value of the address, when)."""
+    newest: dict[tuple[str, str], datetime] = {}
+    asked: set[tuple[str, str, str]] = set()
+    for channel, portfolio, kind, address, at in opened:
+        newest[(channel, address)] = max(newest.get((channel, address), at), at)
+        asked.add((portfolio, kind.value, address))
+    if not newest:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_WINDOWS, _columns([(*key, newest[key]) for key in sorted(newest)]))
+        cursor.execute(_WINDOWS_OF_NAMES, _columns(sorted(asked)))
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def window_open(channel: str, address: str) -> bool:
+    """Say whether somebody wrote to a channel within the last 24 h, less a margin for the way there."""
+    opened = models.ServiceWindow.objects.filter(
+        channel=channel, address=address, last_inbound_at__gt=clock.now() - WINDOW
+    )  # fmt: skip
+    return bool(opened.exists())
+
+
+def inbound_body(id: UUID) -> Mapping[str, Any] | None:
+    """Return what somebody wrote (``kind``, ``text``, ``name``, ``part``); None when it was erased or never came."""
+    row = models.MessageBody.objects.filter(id=id, sealed__isnull=False).first()
+    return bodies.unseal(id, sealed=bytes(row.sealed)).content if row else None

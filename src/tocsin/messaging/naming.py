@@ -1,0 +1,173 @@
+"""What providers call a person: a telephone number and a business-scoped id belong together; either may change.
+
+A row whose two kinds are the same says that one address became another. Whatever was said of the old one up to then is
+said of the new one; what comes later is of whoever has it now, because numbers are given to others.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from tocsin.customers import commands as customers
+from tocsin.customers.values import AddressKind
+from tocsin.journal import commands as journal
+from tocsin.journal.values import MACHINE
+from tocsin.messaging.values import AddressChanged
+
+CHAIN_MAX = 8  # a number that changed more often than that is followed no further
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The channel a line belongs to, and what that shares."""
+
+    channel: str
+    account: str
+    portfolio: str
+
+
+Lines = Mapping[str, Line]
+Named = tuple[Line | None, Mapping[AddressKind, str], datetime]  # on which line, how somebody is called, when
+Key = tuple[str, str, str]  # portfolio, kind, value
+
+_NAME = """
+INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_value, seen_at)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+ON CONFLICT (portfolio, kind, value, other_kind)
+DO UPDATE SET other_value = excluded.other_value, seen_at = excluded.seen_at
+WHERE (excluded.seen_at, excluded.other_value) > (n.seen_at, n.other_value)
+"""
+_BECAME = """
+SELECT n.portfolio, n.kind, n.value, n.other_value, n.seen_at
+  FROM tocsin_addressname n
+  JOIN unnest(%s::text[], %s::text[], %s::text[]) AS asked(portfolio, kind, value)
+    ON n.portfolio = asked.portfolio AND n.kind = asked.kind AND n.value = asked.value AND n.other_kind = n.kind
+"""
+_WINDOWS_FOLLOW = """
+WITH moved AS (
+    DELETE FROM tocsin_servicewindow w USING tocsin_messagingchannel c
+     WHERE c.name = w.channel AND coalesce(nullif(c.portfolio, ''), nullif(c.account, ''), c.name) = %(portfolio)s
+       AND w.address = %(before)s AND w.last_inbound_at <= %(at)s
+    RETURNING w.channel, w.last_inbound_at)
+INSERT INTO tocsin_servicewindow AS s (channel, address, last_inbound_at)
+SELECT channel, %(after)s, last_inbound_at FROM moved
+ON CONFLICT (channel, address)
+DO UPDATE SET last_inbound_at = greatest(s.last_inbound_at, excluded.last_inbound_at)
+"""
+_PAIRS_FOLLOW = """
+WITH moved AS (
+    DELETE FROM tocsin_pairpace p USING tocsin_messagingchannel c
+     WHERE c.name = p.channel AND coalesce(nullif(c.portfolio, ''), nullif(c.account, ''), c.name) = %(portfolio)s
+       AND p.address = %(before)s
+    RETURNING p.channel, p.free_at, p.refused, p.wait_until)
+INSERT INTO tocsin_pairpace AS s (channel, address, free_at, refused, wait_until)
+SELECT channel, %(after)s, free_at, refused, wait_until FROM moved
+ON CONFLICT (channel, address)
+DO UPDATE SET free_at = greatest(s.free_at, excluded.free_at), refused = greatest(s.refused, excluded.refused),
+              wait_until = greatest(s.wait_until, excluded.wait_until)
+"""
+_OBJECTIONS_FOLLOW = """
+WITH moved AS (
+    DELETE FROM tocsin_personobjection o
+     WHERE o.kind = %(kind)s AND o.address = %(before)s AND greatest(o.since_at, o.lifted_at) <= %(at)s
+    RETURNING o.purpose, o.reason, o.since_at, o.lifted_at)
+INSERT INTO tocsin_personobjection AS s (kind, address, purpose, reason, since_at, lifted_at)
+SELECT %(kind)s, %(after)s, purpose, reason, since_at, lifted_at FROM moved
+ON CONFLICT (kind, address, purpose)
+DO UPDATE SET since_at = excluded.since_at, lifted_at = excluded.lifted_at, reason = excluded.reason
+WHERE greatest(excluded.since_at, excluded.lifted_at) > greatest(s.since_at, s.lifted_at)
+"""
+
+
+def name(said: Iterable[Named]) -> None:
+    """Remember which two names are one person's: of both, what was said last."""
+    newest: dict[tuple[str, str, str, str], tuple[datetime, str]] = {}
+    for line, addresses, at in said:
+        phone, scoped = addresses.get(AddressKind.PHONE), addresses.get(AddressKind.WHATSAPP)
+        if line is None or not phone or not scoped:
+            continue
+        for key, other in (
+            ((line.portfolio, AddressKind.PHONE.value, phone, AddressKind.WHATSAPP.value), scoped),
+            ((line.portfolio, AddressKind.WHATSAPP.value, scoped, AddressKind.PHONE.value), phone),
+        ):
+            newest[key] = max(newest.get(key, (at, other)), (at, other))
+    _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
+
+
+def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
+    """Let what is known of an old address follow to the new one; customers' own address books too."""
+    known = [(each, line) for each, line in told if line is not None and each.before != each.after]
+    if not known:
+        return
+    newest: dict[tuple[str, str, str, str], tuple[datetime, str]] = {}
+    for each, line in known:
+        key = (line.portfolio, each.kind.value, each.before, each.kind.value)
+        newest[key] = max(newest.get(key, (each.at, each.after)), (each.at, each.after))
+    fresh = _fresh(newest)
+    _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
+    with connection.cursor() as cursor:
+        for (portfolio, kind, before, _), (at, after) in sorted(newest.items(), key=lambda item: item[1][0]):
+            asked = {"portfolio": portfolio, "kind": kind, "before": before, "after": after, "at": at}
+            cursor.execute(_WINDOWS_FOLLOW, asked)
+            cursor.execute(_PAIRS_FOLLOW, asked)
+            cursor.execute(_OBJECTIONS_FOLLOW, asked)
+    if not fresh:
+        return
+    for key in fresh:
+        customers.change_address(AddressKind(key[1]), before=key[2], after=newest[key][1])
+    journal.write(
+        verb="messaging.addresses_changed", subject="customers", by=MACHINE, facts={"addresses": len(fresh)},
+        rows=[(f"{kind} {before} -> {newest[(portfolio, kind, before, other)][1]}", before)
+              for portfolio, kind, before, other in fresh],
+    )  # fmt: skip
+
+
+def _fresh(newest: Mapping[tuple[str, str, str, str], tuple[datetime, str]]) -> list[tuple[str, str, str, str]]:
+    """Return the changes that were not known yet, so that a repeated webhook changes and records nothing."""
+    keys = sorted(newest)
+    known = {(portfolio, kind, value): (at, other) for portfolio, kind, value, other, at in _became(keys)}
+    return [key for key in keys if known.get(key[:3]) is None or known[key[:3]] < newest[key]]
+
+
+def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> None:
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_NAME, columns)
+
+
+def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, datetime]]:
+    columns = [list(column) for column in zip(*(key[:3] for key in keys), strict=True)]
+    if not columns:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_BECAME, columns)
+        return list(cursor.fetchall())
+
+
+class Followed:
+    """Answers which address one became that was used at a moment; asks the database once for all of them."""
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._became: dict[Key, tuple[str, datetime]] = {}
+        asked: set[Key] = set(keys)
+        seen = set(asked)
+        for _ in range(CHAIN_MAX):
+            found = _became(sorted(asked)) if asked else []
+            for portfolio, kind, value, other, at in found:
+                self._became[(portfolio, kind, value)] = (other, at)
+            asked = {(portfolio, kind, other) for portfolio, kind, _v, other, _at in found} - seen
+            seen |= asked
+            if not asked:
+                break
+
+    def __call__(self, portfolio: str, kind: str, value: str, *, at: datetime) -> str:
+        """Return the address somebody has now who had this one at a moment."""
+        for _ in range(CHAIN_MAX):
+            other, changed_at = self._became.get((portfolio, kind, value), ("", at))
+            if not other or changed_at < at:
+                break
+            value = other
+        return value

@@ -1,0 +1,55 @@
+"""Who does not want to be written to, or wants it again: the newest word counts, whatever came first."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from tocsin.journal import commands as journal
+from tocsin.journal.values import MACHINE
+from tocsin.kernel import clock
+from tocsin.messaging.naming import Followed
+from tocsin.messaging.values import Objection
+
+# Of a stop and a resumption at the same moment the stop counts.
+_KEEP = """
+INSERT INTO tocsin_personobjection AS o (kind, address, purpose, reason, since_at, lifted_at)
+SELECT kind, address, purpose, reason, at, CASE WHEN stopped THEN NULL ELSE at END
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[])
+       AS told(kind, address, purpose, reason, at, stopped)
+ON CONFLICT (kind, address, purpose)
+DO UPDATE SET reason = excluded.reason, since_at = excluded.since_at, lifted_at = excluded.lifted_at
+WHERE (excluded.since_at, excluded.lifted_at IS NULL) > (o.since_at, o.lifted_at IS NULL)
+RETURNING kind, address, purpose, lifted_at IS NULL
+"""
+Key = tuple[str, str, str]  # kind and value of the address, purpose
+
+
+def keep(told: Sequence[tuple[Objection, str]]) -> None:
+    """Keep what people said, each with the portfolio it was said in; what is news is recorded once."""
+    if not told:
+        return
+    now = clock.now()
+    followed = Followed(
+        (portfolio, kind.value, value) for each, portfolio in told for kind, value in each.addresses.items()
+    )
+    newest: dict[Key, tuple[datetime, bool]] = {}
+    for each, portfolio in told:
+        at = min(each.at, now)
+        for kind, value in each.addresses.items():
+            address = followed(portfolio, kind.value, value, at=at)
+            key = (kind.value, address, each.purpose.value if each.purpose else "")
+            newest[key] = max(newest.get(key, (at, each.stopped)), (at, each.stopped))
+    rows = [
+        (*key, "stopped" if stopped else "resumed", at, stopped) for key, (at, stopped) in sorted(newest.items())
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)])
+        news = cursor.fetchall()
+    if news:
+        journal.write(
+            verb="messaging.objections_recorded", subject="customers", by=MACHINE,
+            facts={"stopped": sum(row[3] for row in news), "resumed": sum(not row[3] for row in news)},
+            rows=[(f"{kind} {purpose or 'all'} {'stopped' if stopped else 'resumed'}", address)
+                  for kind, address, purpose, stopped in news],
+        )  # fmt: skip

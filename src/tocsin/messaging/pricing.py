@@ -1,0 +1,162 @@
+"""What messages cost: each counted once, when it arrived; the rates of a dated file say how much.
+
+The price is reckoned when somebody asks, not when a message is counted: rates come as files, perhaps later, and those
+with volume tiers depend on how many of a month came before. So it is the same whatever order statuses came in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from tocsin.kernel.language import gettext as _
+from tocsin.messaging.errors import RatesNotUnderstood
+from tocsin.messaging.values import StatusKind, StatusUpdate
+
+_PRICED_KINDS = frozenset({StatusKind.SENT, StatusKind.DELIVERED, StatusKind.READ})
+
+
+class SpendBy(StrEnum):
+    """What spending is added up by."""
+
+    DAY = "day"
+    NUMBER = "number"
+    BROADCAST = "broadcast"
+    CATEGORY = "category"
+    MARKET = "market"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the messages of one day, number, broadcast or category cost, in millionths of the currency.
+
+    ``free`` of them cost nothing by the provider's word, ``unpriced`` have no rate in the files that were brought in.
+    """
+
+    key: str
+    messages: int
+    free: int
+    unpriced: int
+    micros: int
+    currency: str
+
+
+# Category and type may have come with another status than the one that says it arrived (Meta: only with `sent` and
+# one of the others). All that was told of a message is looked at, so that the order makes no difference.
+_ARRIVED = """
+WITH meant AS (
+    SELECT id, market FROM unnest(%(ids)s::uuid[], %(markets)s::text[]) AS a(id, market)
+     UNION ALL
+    SELECT m.id, a.market FROM unnest(%(provider_ids)s::text[], %(their_markets)s::text[]) AS a(provider_id, market)
+      JOIN tocsin_outboundmessage m ON m.provider_id = a.provider_id AND m.provider_id <> '')
+SELECT m.id, m.channel, m.broadcast, s.category, s.price_type, max(meant.market), s.at
+  FROM meant JOIN tocsin_outboundmessage m ON m.id = meant.id
+ CROSS JOIN LATERAL (
+    SELECT max(category) AS category, max(price_type) AS price_type,
+           min(at) FILTER (WHERE status IN ('delivered', 'read')) AS at
+      FROM tocsin_messagestatus WHERE message_id = m.id) s
+ WHERE s.category <> '' AND s.at IS NOT NULL
+ GROUP BY m.id, m.channel, m.broadcast, s.category, s.price_type, s.at
+ ORDER BY m.id
+"""
+_COUNT = """
+INSERT INTO tocsin_messageprice AS p (message_id, channel, broadcast, category, price_type, market, at)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+ON CONFLICT (message_id)
+DO UPDATE SET category = excluded.category, price_type = excluded.price_type, at = excluded.at,
+              market = greatest(p.market, excluded.market)
+WHERE (p.category, p.price_type, p.at) IS DISTINCT FROM (excluded.category, excluded.price_type, excluded.at)
+   OR p.market < excluded.market
+"""
+# The place of a message in its month decides its tier: counted over the whole portfolio, by market and category, from
+# the first of the month (UTC), by the time it arrived. What is free has no place. A category without a rate of its own
+# is free if it is the one of answers, is charged as marketing if it is a kind of that, else shown as unpriced.
+_SPENT = """
+WITH counted AS (
+    SELECT p.*, coalesce(nullif(c.portfolio, ''), nullif(c.account, ''), p.channel) AS portfolio,
+           p.price_type LIKE 'free%%' AS free
+      FROM tocsin_messageprice p LEFT JOIN tocsin_messagingchannel c ON c.name = p.channel
+     WHERE p.at >= date_trunc('month', %(since)s::timestamptz, 'UTC') AND p.at < %(until)s),
+placed AS (
+    SELECT *, row_number() OVER (PARTITION BY portfolio, date_trunc('month', at, 'UTC'), market, category, free
+                                 ORDER BY at, message_id) AS place
+      FROM counted),
+priced AS (
+    SELECT p.*, CASE WHEN p.free THEN 0 ELSE coalesce(r.micros, CASE WHEN p.category = 'service' THEN 0 END) END AS due
+      FROM placed p LEFT JOIN LATERAL (
+        SELECT micros FROM tocsin_messagerate
+         WHERE currency = %(currency)s AND lower(market) IN (lower(p.market), 'other')
+           AND category IN (p.category, CASE WHEN p.category LIKE 'marketing%%' THEN 'marketing' ELSE p.category END)
+           AND valid_from_on <= (p.at AT TIME ZONE 'UTC')::date AND messages_from <= p.place
+         ORDER BY lower(market) = lower(p.market) DESC, category = p.category DESC, valid_from_on DESC,
+                  messages_from DESC
+         LIMIT 1) r ON NOT p.free
+     WHERE p.at >= %(since)s)
+SELECT {key} AS key, count(*), count(*) FILTER (WHERE due = 0), count(*) FILTER (WHERE due IS NULL),
+       coalesce(sum(due), 0)
+  FROM priced GROUP BY 1 ORDER BY 1
+"""
+_KEYS = {
+    SpendBy.DAY: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    SpendBy.NUMBER: "channel",
+    SpendBy.BROADCAST: "broadcast",
+    SpendBy.CATEGORY: "category",
+    SpendBy.MARKET: "market",
+}
+
+
+def count(updates: Iterable[StatusUpdate]) -> None:
+    """Count the messages these statuses are of that have arrived and whose category is known."""
+    ours: dict[UUID, str] = {}
+    theirs: dict[str, str] = {}
+    for each in updates:
+        if each.status not in _PRICED_KINDS:
+            continue
+        if each.message_id is not None:
+            ours[each.message_id] = max(ours.get(each.message_id, ""), each.market)
+        else:
+            theirs[each.provider_id] = max(theirs.get(each.provider_id, ""), each.market)
+    if not ours and not theirs:
+        return
+    asked = {
+        "ids": list(ours), "markets": list(ours.values()), "provider_ids": list(theirs),
+        "their_markets": list(theirs.values()),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_ARRIVED, asked)
+        rows = [(*row[:3], normal_category(row[3]), *row[4:]) for row in cursor.fetchall()]
+        if rows:
+            cursor.execute(_COUNT, [list(column) for column in zip(*rows, strict=True)])
+
+
+def spend(*, since: datetime, until: datetime, by: SpendBy, currency: str = "") -> tuple[Spent, ...]:
+    """Return what the messages that arrived in [since, until) cost; RatesNotUnderstood when the currency is open."""
+    meant = currency.upper() or _only_currency()
+    asked: dict[str, Any] = {"since": since, "until": until, "currency": meant}
+    with connection.cursor() as cursor:
+        cursor.execute(_SPENT.format(key=_KEYS[by]), asked)
+        return tuple(
+            Spent(key, messages, free, unpriced, int(micros), meant)
+            for key, messages, free, unpriced, micros in cursor.fetchall()
+        )
+
+
+def _only_currency() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT currency FROM tocsin_messagerate ORDER BY 1")
+        found = [currency for (currency,) in cursor.fetchall()]
+    if len(found) > 1:
+        raise RatesNotUnderstood(
+            _("There are rates in several currencies: {names}.").format(names=", ".join(found)),
+            mend=_("Say which one with --currency."),
+        )
+    return found[0] if found else ""
+
+
+def normal_category(category: str) -> str:
+    """Return a category in one spelling: Meta writes ``authentication-international`` with both signs."""
+    return category.lower().replace("-", "_")

@@ -1,0 +1,129 @@
+"""What webhooks say takes its effect: many bodies at once, set by set, in the caller's transaction.
+
+Nothing here may depend on the order or the number of times something is told: providers repeat and disorder.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from tocsin.messaging import inbound, lines, naming, objecting, pricing, statuses, templates
+from tocsin.messaging.naming import Line, Lines
+from tocsin.messaging.states import IntakeState
+from tocsin.messaging.values import (
+    AddressChanged,
+    Aside,
+    InboundUpdate,
+    LineUpdate,
+    Objection,
+    StatusUpdate,
+    Taken,
+    TemplateUpdate,
+)
+
+
+@dataclass(slots=True)
+class Remains:
+    """What of a body nobody understands, and statuses of messages that are not (yet) ours."""
+
+    taken: Taken
+    asides: list[Aside] = field(default_factory=list)
+    nobodys: list[StatusUpdate] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How one body ended; one that waits is tried again after ``pause_seconds``."""
+
+    id: int
+    state: IntakeState
+    reason: str = ""
+    pause_seconds: float = 0.0
+
+
+def apply(bodies: Sequence[Taken]) -> list[Remains]:
+    """Let all that these bodies say take its effect, and return what is left of each."""
+    remains = [Remains(each) for each in bodies]
+    for kind in sorted({each.kind for each in bodies}):
+        _apply_kind([each for each in remains if each.taken.kind == kind], _lines(kind))
+    return remains
+
+
+def _apply_kind(remains: Sequence[Remains], lines_of: Lines) -> None:
+    told = _sorted_out(remains, lines_of)
+    naming.change([(each, lines_of.get(each.line)) for _, each in told.changes])
+    said = [(lines_of.get(each.line), each.addresses, each.at) for _, each in told.inbound]
+    said += [(lines_of.get(each.line), each.addresses, each.at) for _, each in told.statuses if each.addresses]
+    naming.name(said)
+    inbound.keep([(one.taken, each, lines_of[each.line]) for one, each in told.inbound])
+    objecting.keep([(each, _portfolio(lines_of.get(each.line))) for _, each in told.objections])
+    templates.keep([each for _, each in told.templates])
+    lines.keep([each for _, each in told.lines])
+    _statuses(told.statuses, lines_of)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the bodies say, by what it is, each with the body it is from."""
+
+    statuses: list[tuple[Remains, StatusUpdate]] = field(default_factory=list)
+    inbound: list[tuple[Remains, InboundUpdate]] = field(default_factory=list)
+    changes: list[tuple[Remains, AddressChanged]] = field(default_factory=list)
+    objections: list[tuple[Remains, Objection]] = field(default_factory=list)
+    templates: list[tuple[Remains, TemplateUpdate]] = field(default_factory=list)
+    lines: list[tuple[Remains, LineUpdate]] = field(default_factory=list)
+
+
+def _sorted_out(remains: Sequence[Remains], lines_of: Lines) -> _Told:
+    told = _Told()
+    for one in remains:
+        for each in one.taken.updates:
+            match each:
+                case StatusUpdate():
+                    told.statuses.append((one, each))
+                case InboundUpdate() if each.line in lines_of and each.addresses:
+                    told.inbound.append((one, each))
+                case InboundUpdate():
+                    # Somebody may connect the line tomorrow: then the body is taken in again.
+                    one.asides.append(Aside("message_on_unknown_line", {}))
+                case AddressChanged():
+                    told.changes.append((one, each))
+                case Objection():
+                    told.objections.append((one, each))
+                case TemplateUpdate():
+                    told.templates.append((one, each))
+                case LineUpdate():
+                    told.lines.append((one, each))
+                case Aside():
+                    one.asides.append(each)
+    return told
+
+
+def _statuses(told: Iterable[tuple[Remains, StatusUpdate]], lines_of: Lines) -> None:
+    pairs = list(told)
+    if not pairs:
+        return
+    nobodys = statuses.apply_statuses(
+        [each for _, each in pairs],
+        channel_of_line={line: each.channel for line, each in lines_of.items()},
+        intake_ids=[one.taken.id for one, _ in pairs],
+    )
+    unowned = {id(each) for each in nobodys}
+    for one, each in pairs:
+        if id(each) in unowned:
+            one.nobodys.append(each)
+    pricing.count([each for _, each in pairs if id(each) not in unowned])
+
+
+def _portfolio(line: Line | None) -> str:
+    return line.portfolio if line else ""
+
+
+def _lines(kind: str) -> Mapping[str, Line]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT line, name, account, portfolio FROM tocsin_messagingchannel WHERE kind = %s", [kind])
+        return {
+            line: Line(channel=name, account=account, portfolio=portfolio or account or name)
+            for line, name, account, portfolio in cursor.fetchall()
+        }
