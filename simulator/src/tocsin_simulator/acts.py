@@ -65,6 +65,23 @@ def chosen_row(row: dict[str, Any]) -> dict[str, Any]:
     return {"type": "interactive", "interactive": {"type": "list_reply", "list_reply": chosen}}
 
 
+def begin(world: World) -> None:
+    """Let everybody who writes first begin to, each at a moment of their own."""
+    for person in world.people:
+        if person.writes_every_seconds > 0:
+            world.clock.after(
+                person.writes_every_seconds * world.chance("writes", person.phone), write_first, world, person
+            )
+
+
+def write_first(world: World, person: Person) -> None:
+    """Let somebody write to one of our numbers, and again after a while."""
+    numbers = list(world.numbers.values())
+    number = numbers[int(world.chance("writes to", person.phone) * len(numbers))]
+    write(world, person.phone, number, {"type": "text", "text": {"body": person.writes}})
+    world.clock.after(person.writes_every_seconds, write_first, world, person)
+
+
 def answer(world: World, entry: Entry, content: dict[str, Any]) -> Entry | None:
     """Let the recipient answer one of our messages."""
     number = world.numbers.get(entry.phone)
@@ -92,7 +109,7 @@ def write(world: World, phone: str, number: Number, content: dict[str, Any]) -> 
         person=phone,
         type=str(content.get("type", "")),
         callback="",
-        body=orjson.dumps(message),
+        body=bytes(bytearray(orjson.dumps(message))),  # a copy: orjson's own keeps the room it was written in
         at=now,
     )
     entry.inbound = True

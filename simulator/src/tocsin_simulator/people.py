@@ -39,6 +39,8 @@ class Person:
     answer: str = "Thank you."
     blocks: float = 0.0
     receives: float = 1.0  # 0: the phone is off for ever, or WhatsApp is not installed
+    writes_every_seconds: float = 0.0  # 0: never writes first
+    writes: str = "Hello, is somebody there?"
     on_whatsapp: bool = True
     withheld: bool = False  # webhooks leave the phone number out
     stopped_marketing: bool = False

@@ -1,6 +1,7 @@
 """The commands: `whatsapp` and `smtp`. Heavy imports wait until one of them runs."""
 
 import asyncio
+import gc
 import json
 import signal
 from pathlib import Path
@@ -105,6 +106,12 @@ def main() -> None:
     help="Share of statuses that come twice.",
 )
 @click.option(
+    "--reads", type=click.FloatRange(0, 1), default=0.7, show_default=True, help="Share of messages people read."
+)
+@click.option(
+    "--answers", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of messages people answer."
+)
+@click.option(
     "--withhold",
     type=click.FloatRange(0, 1),
     default=0.0,
@@ -114,7 +121,7 @@ def main() -> None:
 @click.option(
     "--keep",
     type=click.IntRange(min=0),
-    default=200_000,
+    default=100_000,
     show_default=True,
     help="Messages kept whole; counts stay exact.",
 )
@@ -158,6 +165,9 @@ async def run(settings: dict[str, Any], *, plan: Any, people: str | None, ledger
         await server.start()
     except (ValueError, OSError) as error:
         raise Bad(str(error)) from error
+    # Kept messages make no circles: looking through them for some would only stop the world now and then.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http import HttpVersion11
 
 from tocsin_simulator import (
+    acts,
     admin,
     analytics,
     blocks,
@@ -87,6 +88,7 @@ class Server:
     async def _begin(self) -> None:
         self.world.address = self.address
         await self.world.webhooks.start()
+        acts.begin(self.world)
         self._clock = asyncio.create_task(self.world.clock.run())
 
     async def _end(self) -> None:
@@ -105,6 +107,7 @@ class Server:
         watchers = self.world.watchers
         self.world = self._new_world()
         self.world.watchers = watchers
+        self.world.tell({"kind": "reset"})
         await self._begin()
 
     async def stop(self) -> None:

@@ -42,8 +42,10 @@ class Settings:
     disorder: float = 0.02  # share of messages whose statuses come in the wrong order
     duplicates: float = 0.02  # share of statuses that come twice
     hyphens: bool = False  # template webhooks say en-US, as Meta's examples do, instead of en_US, as recorded ones do
+    reads: float = 0.7  # share of messages people read who are not described otherwise
+    answers: float = 0.0  # share of messages they answer
     withhold: float = 0.0  # share of people whose phone number webhooks leave out
-    keep: int = 200_000  # messages kept whole; counts stay exact for ever
+    keep: int = 100_000  # messages kept whole; counts stay exact for ever
     listen: str = "127.0.0.1"
     port: int = 0
 

@@ -39,7 +39,11 @@ class World:
         self.records = Records()
         self.waba_webhook = ""  # override_callback_uri of subscribed_apps
         self.subscribed = True
-        self.people = People(seed=settings.seed, withhold=settings.withhold)
+        self.people = People(
+            seed=settings.seed,
+            withhold=settings.withhold,
+            manners={"reads": settings.reads, "answers": settings.answers},
+        )
         self.ledger = Ledger(keep=settings.keep)
         self.people.load(people or [])
         self.faults = Faults(seed=settings.seed, plan=plan)

@@ -127,8 +127,10 @@ def test_people_of_a_file_answer_and_block_by_themselves(with_account):
             await account.template(to=f"+3360000000{place}", callback=str(place))
         callbacks = {"1", "2", "3", "4"}
         await account.receiver.until(
-            lambda: account.receiver.messages
-            and {status["biz_opaque_callback_data"] for status in account.receiver.statuses} == callbacks
+            lambda: (
+                account.receiver.messages
+                and {status["biz_opaque_callback_data"] for status in account.receiver.statuses} == callbacks
+            )
         )
         assert account.world.people.known["33600000002"].blocked
         assert [message["text"]["body"] for message in account.receiver.messages] == ["Not me!"]
@@ -180,3 +182,13 @@ def test_any_update_can_be_told_and_what_makes_no_sense_is_refused(with_account)
         )
 
     with_account(act)
+
+
+def test_people_write_first_by_themselves_and_again(with_account):
+    async def act(account):
+        for times in range(1, 4):
+            await account.advance(600)
+            await account.receiver.until(lambda times=times: len(account.receiver.messages) == times)
+        assert {message["text"]["body"] for message in account.receiver.messages} == {"Help"}
+
+    with_account(act, people=[{"phone": "+33600000001", "writes_every_seconds": 600, "writes": "Help"}])

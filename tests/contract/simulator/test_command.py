@@ -1,0 +1,66 @@
+"""The command: it says where it listens, works, and stops when told."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from urllib.request import urlopen
+
+import pytest
+from click.testing import CliRunner
+
+from tocsin_simulator.program import main
+
+
+def test_it_listens_on_a_free_port_and_stops_within_two_seconds(tmp_path):
+    plan = tmp_path / "faults.json"
+    plan.write_text('{"rules": [{"kind": "drop_after_accept", "share": 0.01}]}', encoding="utf-8")
+    command = [sys.executable, "-m", "tocsin_simulator", "whatsapp", "--port", "0", "--phone-id", "11", "--phone-id", "12",
+               "--people", "5", "--faults", str(plan), "--seed", "3"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        assert line.startswith("Listening on http://127.0.0.1:")
+        with urlopen(f"{line.split()[-1]}/_simulator/state", timeout=5) as answer:
+            state = json.load(answer)
+        assert [number["id"] for number in state["numbers"]] == ["11", "12"]
+        assert len(state["people"]) == 5
+        assert state["faults"][0]["kind"] == "drop_after_accept"
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+        assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("faults", "{no", "faults: Expecting property name"),
+        ("faults", '{"rules": [{"kind": "explode"}]}', "rules[0].kind: 'explode' is unknown"),
+        ("people", "{}", "the file of people must hold a list of objects"),
+        ("people", '[{"phone": "+336", "colour": 1}]', "people[0]: unknown key colour"),
+        ("people", "[", "Expecting value"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_with_its_place(tmp_path, name, content, said):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    result = CliRunner().invoke(main, ["whatsapp", "--port", "0", f"--{name}", str(path)])
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_webhook_that_does_not_answer_its_challenge_is_refused_at_the_start():
+    result = CliRunner().invoke(main, ["whatsapp", "--port", "0", "--webhook", "http://127.0.0.1:9/", "--verify"])
+    assert (result.exit_code, "Callback verification failed" in result.output) == (2, True)
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys; import tocsin_simulator.program; print('aiohttp' in sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "False"
