@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from tocsin.kernel import ids
-from tocsin.messaging import batches
+from tocsin.messaging import batches, columns
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.states import MessageState
 
@@ -56,15 +56,17 @@ def record(ended: Sequence[Ended]) -> set[UUID]:
         return set()
     batch_id = ids.new_id()
     rows = [each._replace(detail=each.detail[:DETAIL_LENGTH_MAX]) for each in ended]
-    columns = [
-        [row.id for row in rows], [row.message_id for row in rows], [row.number for row in rows],
-        [row.channel for row in rows], [row.claimed_at for row in rows], [row.begun_at for row in rows],
-        [row.answered_at for row in rows], [row.state.value for row in rows], [str(row.reason) for row in rows],
-        [row.code for row in rows], [row.detail for row in rows], [row.provider_id for row in rows],
-        [row.fallback for row in rows], [row.digest for row in rows],
+    given = [
+        columns.uuids(row.id for row in rows), columns.uuids(row.message_id for row in rows),
+        columns.numbers(row.number for row in rows), columns.texts(row.channel for row in rows),
+        columns.moments(row.claimed_at for row in rows), columns.moments(row.begun_at for row in rows),
+        columns.moments(row.answered_at for row in rows), columns.texts(row.state for row in rows),
+        columns.texts(row.reason for row in rows), columns.numbers(row.code for row in rows),
+        columns.texts(row.detail for row in rows), columns.texts(row.provider_id for row in rows),
+        columns.flags(row.fallback for row in rows), columns.digests(row.digest for row in rows),
     ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [batch_id, *columns])
+        cursor.execute(_INSERT, [batch_id, *given])
         written = {row_id for (row_id,) in cursor.fetchall()}
     fresh = [row for row in rows if row.id in written]
     if fresh:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
-from tocsin.messaging import attempts, bodies, pacing
+from tocsin.messaging import attempts, bodies, columns, pacing
 from tocsin.messaging.ports import Limits
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Claimed, ClaimedMessage, Prepared, Purpose, Reason
@@ -43,8 +43,8 @@ WITH due AS MATERIALIZED (
      ORDER BY next_try_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS found
    LIMIT %(limit)s)
 SELECT due.*, body.sealed,
-       EXISTS (SELECT 1 FROM tocsin_servicewindow shown WHERE shown.channel = %(channel)s
-                  AND shown.address = due.address AND shown.last_inbound_at > %(open_since)s) AS in_window,
+       coalesce((SELECT last_inbound_at FROM tocsin_servicewindow
+                  WHERE channel = %(channel)s AND address = due.address) > %(open_since)s, FALSE) AS in_window,
        due.purpose <> 'security' AND (
          EXISTS (SELECT 1 FROM tocsin_personobjection stop WHERE stop.kind = due.address_kind
                     AND stop.address = due.address AND stop.purpose IN ('', due.purpose) AND stop.lifted_at IS NULL)
@@ -179,7 +179,7 @@ def _choose(line: _Line, *, wanted: int, sender: str, now: datetime, until: date
         rows = _due(line, limit=asked, now=now)
         found = _sort(line, rows, now=now)
         if found.going:
-            given = {"ids": [row.id for row in found.going], "now": now, "sender": sender, "until": until}
+            given = {"ids": columns.uuids(row.id for row in found.going), "now": now, "sender": sender, "until": until}
             _execute(_CLAIM, given)
             messages += _messages(line, found, now=now, until=until)
         if found.waiting:
@@ -257,14 +257,15 @@ def _postpone(found: _Sorted, late: Mapping[UUID, datetime]) -> None:
 
 
 def _wait(waiting: Mapping[UUID, tuple[datetime, str]]) -> None:
-    until, reasons = [moment for moment, _reason in waiting.values()], [reason for _moment, reason in waiting.values()]
-    _execute(_WAIT, {"ids": list(waiting), "until": until, "reasons": reasons})
+    until = columns.moments(moment for moment, _reason in waiting.values())
+    reasons = columns.texts(reason for _moment, reason in waiting.values())
+    _execute(_WAIT, {"ids": columns.uuids(waiting), "until": until, "reasons": reasons})
 
 
 def _withhold(line: _Line, withheld: Sequence[tuple[Due, Reason]], *, now: datetime) -> None:
     """Withhold for good, each with its reason, as an attempt that was not made."""
-    given = {"ids": [row.id for row, _reason in withheld], "reasons": [reason.value for _row, reason in withheld]}
-    _execute(_WITHHOLD, {**given, "now": now})
+    rows, reasons = columns.uuids(row.id for row, _reason in withheld), columns.texts(why for _row, why in withheld)
+    _execute(_WITHHOLD, {"ids": rows, "reasons": reasons, "now": now})
     attempts.record(
         [
             attempts.Ended(
@@ -300,7 +301,7 @@ def _other_addresses(line: _Line, going: Sequence[Due]) -> dict[tuple[str, str],
     if not line.portfolio:
         return others
     with connection.cursor() as cursor:
-        given = {"portfolio": line.portfolio, "addresses": [row.address for row in going]}
+        given = {"portfolio": line.portfolio, "addresses": columns.texts(row.address for row in going)}
         cursor.execute(_OTHER_ADDRESSES, given)
         for kind, value, other_kind, other_value in cursor.fetchall():
             others.setdefault((kind, value), {})[AddressKind(other_kind)] = other_value

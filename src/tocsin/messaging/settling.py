@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel import clock
-from tocsin.messaging import attempts
+from tocsin.messaging import attempts, columns
 from tocsin.messaging.attempts import Ended
 from tocsin.messaging.states import RANK, MessageState
 from tocsin.messaging.values import Outcome, Reason, Verdict
@@ -113,7 +113,7 @@ def settle(outcomes: Sequence[Outcome], *, sender: str) -> int:
 def locked(message_ids: Collection[UUID]) -> dict[UUID, Locked]:
     """Lock messages and return them by id; those that do not exist are left out."""
     with connection.cursor() as cursor:
-        cursor.execute(LOCK, [list(message_ids)])
+        cursor.execute(LOCK, [columns.uuids(message_ids)])
         return {row[0]: Locked._make(row) for row in cursor.fetchall()}
 
 
@@ -123,7 +123,7 @@ def _tried(outcomes: Sequence[Outcome]) -> dict[UUID, int]:
     if not again:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(_TRIED, [again, Reason.TRY_LATER.value])
+        cursor.execute(_TRIED, [columns.uuids(again), Reason.TRY_LATER.value])
         return dict(cursor.fetchall())
 
 
@@ -199,9 +199,9 @@ def _write(
             cursor.execute(_UPDATE, _columns(moved, rows=rows, decided=decided, now=now))
         if answered:
             given = {
-                "ids": [each.message_id for each in answered],
-                "provider_ids": [each.accepted.provider_id for each in answered if each.accepted],
-                "sent_at": [each.answered_at or now for each in answered],
+                "ids": columns.uuids(each.message_id for each in answered),
+                "provider_ids": columns.texts(each.accepted.provider_id for each in answered if each.accepted),
+                "sent_at": columns.moments(each.answered_at or now for each in answered),
             }
             cursor.execute(_ANSWERED, given)
 
@@ -227,14 +227,16 @@ def _columns(
     sent_at = [each.answered_at or now if each.accepted else row.sent_at for each, row, _done in pairs]
     return {
         "now": now,
-        "ids": [row.id for _each, row, _done in pairs],
-        "states": [done.state.value for _each, _row, done in pairs],
-        "reasons": [str(done.reason) for _each, _row, done in pairs],
-        "details": [told(done.code, done.detail) for _each, _row, done in pairs],
-        "next": [done.next_try_at for _each, _row, done in pairs],
-        "crashes": [row.crashes + done.crashed for _each, row, done in pairs],
-        "provider_ids": [each.accepted.provider_id if each.accepted else row.provider_id for each, row, _d in pairs],
-        "sent_at": sent_at,
+        "ids": columns.uuids(row.id for _each, row, _done in pairs),
+        "states": columns.texts(done.state for _each, _row, done in pairs),
+        "reasons": columns.texts(done.reason for _each, _row, done in pairs),
+        "details": columns.texts(told(done.code, done.detail) for _each, _row, done in pairs),
+        "next": columns.moments(done.next_try_at for _each, _row, done in pairs),
+        "crashes": columns.numbers(row.crashes + done.crashed for _each, row, done in pairs),
+        "provider_ids": columns.texts(
+            each.accepted.provider_id if each.accepted else row.provider_id for each, row, _done in pairs
+        ),
+        "sent_at": columns.moments(sent_at),
     }
 
 
@@ -246,7 +248,7 @@ def told(code: int, detail: str) -> str:
 def release(message_ids: Collection[UUID], *, sender: str) -> int:
     """Give back messages a sender holds and did not begin: they are queued again, and no try is counted."""
     with connection.cursor() as cursor:
-        given = {"now": clock.now(), "sender": sender, "ids": list(message_ids)}
+        given = {"now": clock.now(), "sender": sender, "ids": columns.uuids(message_ids)}
         cursor.execute(_RELEASE.format(which="id = ANY(%(ids)s::uuid[])"), given)
         return int(cursor.rowcount)
 
@@ -254,6 +256,6 @@ def release(message_ids: Collection[UUID], *, sender: str) -> int:
 def release_all_but(held: Collection[UUID], *, sender: str) -> int:
     """Give back what a sender claimed in a commit whose answer it never got."""
     with connection.cursor() as cursor:
-        given = {"now": clock.now(), "sender": sender, "ids": list(held)}
+        given = {"now": clock.now(), "sender": sender, "ids": columns.uuids(held)}
         cursor.execute(_RELEASE.format(which="NOT id = ANY(%(ids)s::uuid[])"), given)
         return int(cursor.rowcount)

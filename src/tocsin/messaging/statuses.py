@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel import clock, ids
-from tocsin.messaging import batches
+from tocsin.messaging import batches, columns
 from tocsin.messaging.attempts import DETAIL_LENGTH_MAX
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.settling import told
@@ -109,7 +109,7 @@ def _message_ids(updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[st
     by_id: dict[str, UUID] = {}
     if asked:
         with connection.cursor() as cursor:
-            cursor.execute(_FIND, [asked])
+            cursor.execute(_FIND, [columns.texts(asked)])
             for provider_id, message_id, channel in cursor.fetchall():
                 found[channel, provider_id] = message_id
                 by_id[provider_id] = message_id
@@ -123,7 +123,7 @@ def _message_ids(updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[st
 
 def _locked(message_ids: set[UUID]) -> dict[UUID, Standing]:
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [list(message_ids)])
+        cursor.execute(_LOCK, [columns.uuids(message_ids)])
         return {row[0]: Standing._make(row) for row in cursor.fetchall()}
 
 
@@ -141,19 +141,20 @@ def _keep(ours: Sequence[tuple[StatusUpdate, UUID, int | None]]) -> None:
     """Keep each word once, however often it is told."""
     now, batch_id = clock.now(), ids.new_id()
     told_now = {_row_id(each[1], each[0]): each for each in ours}
-    columns = [
-        list(told_now),
-        [message_id for _update, message_id, _intake in told_now.values()],
-        [update.status.value for update, _message_id, _intake in told_now.values()],
-        [update.at for update, _message_id, _intake in told_now.values()],
-        [update.code for update, _message_id, _intake in told_now.values()],
-        [update.detail[:DETAIL_LENGTH_MAX] for update, _message_id, _intake in told_now.values()],
-        [update.category for update, _message_id, _intake in told_now.values()],
-        [update.price_type for update, _message_id, _intake in told_now.values()],
-        [intake_id for _update, _message_id, intake_id in told_now.values()],
+    words = [update for update, _message_id, _intake in told_now.values()]
+    given = [
+        columns.uuids(told_now),
+        columns.uuids(message_id for _update, message_id, _intake in told_now.values()),
+        columns.texts(update.status for update in words),
+        columns.moments(update.at for update in words),
+        columns.numbers(update.code for update in words),
+        columns.texts(update.detail[:DETAIL_LENGTH_MAX] for update in words),
+        columns.texts(update.category for update in words),
+        columns.texts(update.price_type for update in words),
+        columns.numbers(intake_id for _update, _message_id, intake_id in told_now.values()),
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [now, batch_id, *columns])
+        cursor.execute(_INSERT, [now, batch_id, *given])
         written = {row_id for (row_id,) in cursor.fetchall()}
     leaves = [
         batches.status_leaf(
@@ -204,14 +205,18 @@ def _earlier(moment: datetime | None, update: StatusUpdate, *, when: bool) -> da
 def _move(after: Mapping[UUID, Standing]) -> None:
     if not after:
         return
-    columns = list(zip(*after.values(), strict=True))
-    given = dict(zip(Standing._fields, (list(column) for column in columns), strict=True))
+    rows = list(after.values())
+    given = {
+        "now": clock.now(),
+        "ids": columns.uuids(row.id for row in rows),
+        "states": columns.texts(row.state for row in rows),
+        "provider_ids": columns.texts(row.provider_id for row in rows),
+        "reasons": columns.texts(row.reason for row in rows),
+        "details": columns.texts(row.detail for row in rows),
+        "sent_at": columns.moments(row.sent_at for row in rows),
+        "delivered_at": columns.moments(row.delivered_at for row in rows),
+        "read_at": columns.moments(row.read_at for row in rows),
+        "next": columns.moments(row.next_try_at for row in rows),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _UPDATE,
-            {
-                "now": clock.now(), "ids": given["id"], "states": given["state"], "provider_ids": given["provider_id"],
-                "reasons": given["reason"], "details": given["detail"], "sent_at": given["sent_at"],
-                "delivered_at": given["delivered_at"], "read_at": given["read_at"], "next": given["next_try_at"],
-            },
-        )  # fmt: skip
+        cursor.execute(_UPDATE, given)

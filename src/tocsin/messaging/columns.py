@@ -1,0 +1,44 @@
+"""Columns of many rows as array literals of PostgreSQL (section 8.15.2 of its manual), for ``unnest``.
+
+Written here and not by the driver, whose adaptation of every single value costs more than the rest of a claim.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+
+def uuids(values: Iterable[UUID]) -> str:
+    """Return a ``uuid[]``."""
+    return "{" + ",".join([value.hex for value in values]) + "}"
+
+
+def texts(values: Iterable[str]) -> str:
+    """Return a ``text[]``, whatever is in the texts; NUL, which PostgreSQL cannot keep, is left out."""
+    return "{" + ",".join([_quoted(value) if value else '""' for value in values]) + "}"
+
+
+def _quoted(value: str) -> str:
+    if not value.isalnum():
+        value = value.replace("\0", "").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+def moments(values: Iterable[datetime | None]) -> str:
+    """Return a ``timestamptz[]``."""
+    return "{" + ",".join([value.isoformat() if value else "NULL" for value in values]) + "}"
+
+
+def numbers(values: Iterable[int | None]) -> str:
+    """Return an ``int[]`` or ``bigint[]``."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def flags(values: Iterable[bool]) -> str:
+    """Return a ``bool[]``."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
+def digests(values: Iterable[bytes]) -> str:
+    """Return a ``bytea[]`` in the hex format, its backslash written out."""
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
