@@ -21,6 +21,7 @@ from tocsin.staff.permissions import Act
 
 PEOPLE_WITHOUT_SIGNATURE_MAX = 100
 EXAMPLES_MAX = 3
+IDS_MAX = 100
 
 
 def tell(
@@ -85,6 +86,8 @@ class _Telling:
         self.untold: Counter[Untold] = Counter()
         self.languages: Counter[str] = Counter()
         self.examples: list[str] = []
+        self.ids: list[UUID] = []
+        self.shown = ""
         self._prepared: dict[str, Prepared] = {}
         self._personal = wording.personal()
 
@@ -95,13 +98,15 @@ class _Telling:
     def keep(self, drafts: Sequence[Draft], queued: Sequence[UUID | None]) -> None:
         """Count what became of the drafts."""
         self.known += sum(1 for each in queued if each is None)
-        self.queued += len(drafts) - sum(1 for each in queued if each is None)
+        ids = [each for each in queued if each is not None]
+        self.queued += len(ids)
+        self.ids += ids[: IDS_MAX - len(self.ids)]
 
     def told(self) -> Told:
         """Return the counts."""
         return Told(
             people=self.people, queued=self.queued, known=self.known, untold=dict(self.untold),
-            by_language=dict(self.languages), examples=tuple(self.examples),
+            by_language=dict(self.languages), examples=tuple(self.examples), ids=tuple(self.ids), shown=self.shown,
         )  # fmt: skip
 
     def _draft(self, each: ToTell) -> Draft | None:
@@ -118,6 +123,7 @@ class _Telling:
                 self.examples.append(error.what)
             return None
         self.people += 1
+        self.shown = self.shown or prepared.shown
         self.languages[language] += 1
         kind, value = address
         order = self.order

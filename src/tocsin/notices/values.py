@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from tocsin.customers.values import AddressKind, Person
 from tocsin.messaging.values import Priority, Purpose
@@ -80,3 +81,5 @@ class Told:
     untold: Mapping[Untold, int]
     by_language: Mapping[str, int]  # of the wording that was chosen
     examples: Sequence[str] = field(default_factory=tuple)  # why a text was not carried, without its person
+    ids: Sequence[UUID] = field(default_factory=tuple)  # of the first messages queued
+    shown: str = ""  # how the first of them reads

@@ -1,0 +1,132 @@
+"""`tocsin message`: send a message, and say whether it arrived and how that is known."""
+
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+import click
+
+from tocsin.cli import listing, message_shown as shown
+from tocsin.cli.acting import Acting, acting
+from tocsin.cli.message_send import send
+from tocsin.cli.wired import Wired
+from tocsin.customers import commands as customer_commands, queries as customers
+from tocsin.journal.values import Author
+from tocsin.kernel.language import format_number, gettext as _, ngettext
+from tocsin.messaging import queries
+from tocsin.messaging.states import MessageState
+from tocsin.messaging.values import Message
+
+_REVEAL = click.option("--reveal", is_flag=True, help="Show addresses whole; the journal keeps that you did.")
+_ID = click.argument("message_id", metavar="ID", type=click.UUID)
+STORIES_MAX = 20
+
+
+@click.group("message")
+def command() -> None:
+    """Send a message; say whether it arrived, and how that is known."""
+
+
+command.add_command(send)
+
+
+@command.command("show")
+@_ID
+@_REVEAL
+@acting
+@click.pass_obj
+def show(wired: Wired, message_id: UUID, reveal: bool, acts: Acting) -> None:
+    """Show what message ID says, to whom, and where it is."""
+    with wired.rows():
+        message = queries.message(message_id)
+        content = queries.body_of(message_id)
+        if reveal:
+            _record([message], by=acts.author())
+    shown.print_list([message], reveal=reveal)
+    if content is None:
+        listing.lines("", _("Its text was erased; its digest is {digest}.").format(digest=message.digest))
+    else:
+        listing.lines("", json.dumps(content, indent=2, ensure_ascii=False))
+
+
+@command.command("list")
+@click.option("--channel", default="", metavar="NAME", help="Of this channel.")
+@click.option("--broadcast", default="", help="Of this sending, e.g. incident:1:affected.")
+@click.option("--state", "states", multiple=True, type=click.Choice([each.value for each in MessageState]))
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@_REVEAL
+@acting
+@click.pass_obj
+def list_messages(
+    wired: Wired, channel: str, broadcast: str, states: tuple[str, ...], limit: int, reveal: bool, acts: Acting
+) -> None:
+    """List the newest messages."""
+    with wired.rows():
+        chosen = [MessageState(each) for each in states]
+        found = queries.messages(channel=channel, broadcast=broadcast, states=chosen, limit=limit)
+        if reveal:
+            _record(found, by=acts.author())
+    shown.print_list(found, reveal=reveal)
+
+
+@command.command("trace")
+@click.argument("message_id", metavar="[ID]", type=click.UUID, required=False)
+@click.option("--account", default="", help="Every message to the person of this account.")
+@click.option("--address", default="", help="Every message to this address.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@_REVEAL
+@acting
+@click.pass_obj
+def trace(
+    wired: Wired, message_id: UUID | None, account: str, address: str, as_json: bool, reveal: bool, acts: Acting
+) -> None:
+    """Answer "did she get it, and how do you know": the answer, its grounds, the proofs, then every step."""
+    if sum(map(bool, (message_id, account, address))) != 1:
+        raise click.UsageError(_("Name a message, an --account or an --address."))
+    with wired.rows():
+        found = [queries.message(message_id)] if message_id else _messages(account=account, address=address)
+        if reveal:
+            _record(found, by=acts.author())
+        if as_json:
+            stories = [shown.as_json(queries.trace(each.id), reveal=reveal) for each in found[:STORIES_MAX]]
+            click.echo(json.dumps(stories, indent=2, ensure_ascii=False, default=str))
+            return
+        if not found:
+            listing.lines(_("No: no message was ever queued for them."), style="bold red")
+            _print_reach(account)
+            return
+        _print_stories(found, reveal=reveal)
+
+
+def _print_stories(found: Sequence[Message], *, reveal: bool) -> None:
+    if len(found) > 1:
+        text = ngettext("{n} message, the newest first:", "{n} messages, the newest first:", len(found))
+        listing.lines(text.format(n=format_number(len(found))), "")
+    for place, message in enumerate(found[:STORIES_MAX]):
+        if place:
+            listing.lines("", "-" * 60, "")
+        body = queries.prepared_of(message.id)
+        shown.print_trace(queries.trace(message.id), shown=body.shown if body else "", reveal=reveal)
+
+
+def _messages(*, account: str, address: str) -> list[Message]:
+    """Return what was sent to the person of an account, or to an address in whatever form it is written."""
+    if account:
+        person = customers.person_of_account(account)
+        return queries.messages(person_id=person.id) if person else []
+    forms = dict.fromkeys(filter(None, (address, customers.phone(address), customers.email(address))))
+    found = [message for form in forms for message in queries.messages(address=form)]
+    return sorted(found, key=lambda message: message.id, reverse=True)
+
+
+def _print_reach(account: str) -> None:
+    person = customers.person_of_account(account) if account else None
+    if account and person is None:
+        listing.lines(_("Account {account} leads to nobody.").format(account=account))
+    elif person and not person.addresses:
+        listing.lines(_("There is no way to reach this person."))
+
+
+def _record(found: Sequence[Message], *, by: Author) -> None:
+    for message in found:
+        customer_commands.record_reveal(f"message:{message.id}", addresses=1, by=by)

@@ -1,0 +1,248 @@
+"""What `tocsin message` prints: did she get it, how do we know, and everything that stands behind the answer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from tocsin.cli import listing
+from tocsin.customers import queries as customers
+from tocsin.kernel.language import format_datetime, gettext as _, gettext_noop, ngettext
+from tocsin.messaging.states import MessageState
+from tocsin.messaging.values import Attempt, Message, Proven, Reason, Status, StatusKind, Trace
+
+STATES = {
+    MessageState.QUEUED: gettext_noop("queued"),
+    MessageState.CLAIMED: gettext_noop("being sent"),
+    MessageState.RETRYING: gettext_noop("to be tried again"),
+    MessageState.WITHHELD: gettext_noop("not sent"),
+    MessageState.UNKNOWN: gettext_noop("unknown"),
+    MessageState.SENT: gettext_noop("taken by the provider"),
+    MessageState.FAILED: gettext_noop("failed"),
+    MessageState.DELIVERED: gettext_noop("delivered"),
+    MessageState.BOUNCED: gettext_noop("given back"),
+    MessageState.READ: gettext_noop("read"),
+}
+REASONS = {
+    Reason.WINDOW_SHUT: gettext_noop("the person has not written within 24 hours, and no template was given"),
+    Reason.OPTED_OUT: gettext_noop("the person does not want to be written to"),
+    Reason.TOO_LATE: gettext_noop("its time had passed before it could be sent"),
+    Reason.CANCELLED: gettext_noop("somebody cancelled it"),
+    Reason.POISONOUS: gettext_noop("it broke its sender again and again"),
+    Reason.NOT_REACHABLE: gettext_noop("the provider cannot reach anybody at this address"),
+    Reason.REFUSED: gettext_noop("the provider does not bring this message"),
+    Reason.REFUSED_BY_PERSON: gettext_noop("the person stopped or blocked us at the provider"),
+    Reason.REFUSED_BY_POLICY: gettext_noop("the provider's rules do not allow it for this person"),
+    Reason.TEMPLATE_NOT_USABLE: gettext_noop("the template cannot be used at present"),
+    Reason.OUR_MISTAKE: gettext_noop("the provider does not accept what we sent"),
+    Reason.TOO_MANY_TRIES: gettext_noop("it was tried too often"),
+    Reason.TRY_LATER: gettext_noop("the provider asked us to try later"),
+    Reason.RATE_LIMITED: gettext_noop("the provider's pace was exceeded"),
+    Reason.NO_ANSWER: gettext_noop("it left, and the provider's answer never came"),
+    Reason.SENDER_DIED: gettext_noop("the sender died while it held the message"),
+    Reason.NO_REPORT: gettext_noop("no report ever came, and somebody decided"),
+}
+_REPORTS = {
+    StatusKind.SENT: gettext_noop("sent"),
+    StatusKind.DELIVERED: gettext_noop("delivered"),
+    StatusKind.READ: gettext_noop("read"),
+    StatusKind.FAILED: gettext_noop("failed"),
+    StatusKind.BOUNCED: gettext_noop("given back"),
+    StatusKind.COMPLAINED: gettext_noop("called spam"),
+}
+
+
+class Answer(StrEnum):
+    """Did she get it."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_YET = "not_yet"
+    NOT_KNOWN = "not_known"
+
+
+_ANSWERS = {
+    MessageState.QUEUED: Answer.NOT_YET,
+    MessageState.CLAIMED: Answer.NOT_YET,
+    MessageState.RETRYING: Answer.NOT_YET,
+    MessageState.WITHHELD: Answer.NO,
+    MessageState.UNKNOWN: Answer.NOT_KNOWN,
+    MessageState.SENT: Answer.NOT_KNOWN,
+    MessageState.FAILED: Answer.NO,
+    MessageState.DELIVERED: Answer.YES,
+    MessageState.BOUNCED: Answer.NO,
+    MessageState.READ: Answer.YES,
+}
+_COLOURS = {Answer.YES: "green", Answer.NO: "red", Answer.NOT_YET: "yellow", Answer.NOT_KNOWN: "yellow"}
+
+
+def answer(message: Message) -> Answer:
+    """Return whether the person got a message, as far as it is known."""
+    return _ANSWERS[message.state]
+
+
+def sentence(message: Message) -> str:
+    """Return the answer and how it is known, in one sentence."""
+    at = _said_at(message)
+    sentences = {
+        MessageState.READ: _("Yes: the provider reports that it was read ({time})."),
+        MessageState.DELIVERED: _(
+            "Yes: the provider reports that it arrived ({time}). Whether it was read is not known."
+        ),
+        MessageState.SENT: _("Not known: the provider took it ({time}) and has not said yet that it arrived."),
+        MessageState.UNKNOWN: _("Not known: it left ({time}) and no answer came. It is not sent again by itself."),
+        MessageState.FAILED: _("No: it failed ({time}), because {reason}."),
+        MessageState.BOUNCED: _("No: the provider took it and gave it back ({time})."),
+        MessageState.WITHHELD: _("No: it was not sent ({time}), because {reason}."),
+        MessageState.QUEUED: _("Not yet: it waits to be sent."),
+        MessageState.CLAIMED: _("Not yet: it is being sent."),
+        MessageState.RETRYING: _("Not yet: it is tried again later, because {reason}."),
+    }
+    return sentences[message.state].format(time=at, reason=reason_words(message.reason) or _("nobody knows why"))
+
+
+def _said_at(message: Message) -> str:
+    exact = {
+        MessageState.READ: message.read_at,
+        MessageState.DELIVERED: message.delivered_at,
+        MessageState.SENT: message.sent_at,
+    }
+    return format_datetime(exact.get(message.state) or message.state_at, seconds=True)
+
+
+def reason_words(reason: str) -> str:
+    """Return why, in the reader's language."""
+    return _(REASONS[Reason(reason)]) if reason in set(Reason) else reason
+
+
+def print_trace(trace: Trace, *, shown: str, reveal: bool, price: str = "") -> None:
+    """Print the answer first, then how it is known, then everything."""
+    message = trace.message
+    listing.lines(sentence(message), style=f"bold {_COLOURS[answer(message)]}")
+    for line in _ground(trace):
+        listing.lines(line)
+    listing.lines("")
+    listing.console().print(listing.pairs(_facts(message, reveal=reveal, shown=shown, price=price)))
+    if trace.attempts or trace.statuses or trace.inbound:
+        listing.lines("")
+        _print_steps(trace)
+
+
+def _ground(trace: Trace) -> list[str]:
+    """Return how the answer is known: answers of the person, the template that went instead, the proofs."""
+    message, told = trace.message, []
+    replies = [each for each in trace.inbound if each.reply_to and each.reply_to == message.provider_id]
+    after = [each for each in trace.inbound if message.sent_at and each.at >= message.sent_at]
+    if replies:
+        told.append(
+            _("The person answered this very message ({time}).").format(
+                time=format_datetime(replies[0].at, seconds=True)
+            )
+        )
+    elif after:
+        told.append(
+            _("The person wrote to us afterwards ({time}).").format(time=format_datetime(after[0].at, seconds=True))
+        )
+    if any(attempt.fallback for attempt in trace.attempts):
+        told.append(_("The 24 hours were over: the template went out instead of the text."))
+    return [*told, *_proofs(trace)]
+
+
+def _proofs(trace: Trace) -> list[str]:
+    proven = [proof for proof in trace.proofs if proof.proven is Proven.PROVEN]
+    numbers = sorted({proof.entry_number for proof in proven if proof.entry_number is not None})
+    wrong = [proof.what for proof in trace.proofs if proof.proven is not Proven.PROVEN]
+    told = []
+    if numbers:
+        text = ngettext(
+            "Proven by journal entry {entries}: every row was checked against it just now.",
+            "Proven by the journal entries {entries}: every row was checked against them just now.",
+            len(numbers),
+        )
+        told.append(text.format(entries=", ".join(str(number) for number in numbers)))
+    elif proven:
+        told.append(_("Proven by the journal, which numbers its newest entries in a moment."))
+    if wrong:
+        told.append(_("NOT what the journal says: {rows}.").format(rows=", ".join(wrong)))
+    return told
+
+
+def _facts(message: Message, *, reveal: bool, shown: str, price: str) -> list[tuple[str, object]]:
+    address = message.address if reveal else customers.masked(message.address)
+    rows: list[tuple[str, object]] = [
+        (_("message"), message.id),
+        (_("to"), address),
+        (_("account"), message.account),
+        (_("channel"), message.channel),
+        (_("purpose"), f"{message.purpose.value}, {message.priority.name.lower()}"),
+        (_("template"), message.template),
+        (_("text"), shown or _("erased, or only its digest is kept")),
+        (_("digest"), message.digest),
+        (_("queued"), format_datetime(message.queued_at, seconds=True)),
+        (_("state"), _(STATES[message.state]) + (f", {message.detail}" if message.detail else "")),
+        (_("next try"), format_datetime(message.next_try_at, seconds=True) if message.next_try_at else ""),
+        (_("provider's id"), message.provider_id),
+        (_("price"), price),
+        (_("broadcast"), message.broadcast),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _print_steps(trace: Trace) -> None:
+    table = listing.table(_("time"), _("what"), _("details"))
+    steps: list[tuple[datetime, str, str]] = [
+        *((each.claimed_at, _("attempt {n}").format(n=each.number), _attempt(each)) for each in trace.attempts),
+        *(
+            (each.at, _("provider: {status}").format(status=_(_REPORTS[each.status])), _status(each))
+            for each in trace.statuses
+        ),
+        *((each.at, _("from the person"), each.kind) for each in trace.inbound),
+    ]
+    for at, what, details in sorted(steps):
+        listing.add(table, format_datetime(at, seconds=True), what, details)
+    listing.console().print(table)
+
+
+def _attempt(attempt: Attempt) -> str:
+    parts = [_(STATES[attempt.state]), reason_words(attempt.reason), str(attempt.code or ""), attempt.detail]
+    if attempt.begun_at is None:
+        parts.append(_("no byte of it left"))
+    if attempt.fallback:
+        parts.append(_("as a template"))
+    return ", ".join(part for part in (*parts, attempt.provider_id) if part)
+
+
+def _status(status: Status) -> str:
+    received = _("received {time}").format(time=format_datetime(status.received_at, seconds=True))
+    parts = (str(status.code or ""), status.detail, status.category, status.price_type, received)
+    return ", ".join(part for part in parts if part)
+
+
+def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
+    """Print messages as a table, newest first."""
+    table = listing.table(_("queued"), _("message"), _("channel"), _("to"), _("purpose"), _("state"), _("reason"))
+    for each in messages:
+        address = each.address if reveal else customers.masked(each.address)
+        listing.add(
+            table, format_datetime(each.queued_at, seconds=True), each.id, each.channel, address, each.purpose.value,
+            _(STATES[each.state]), reason_words(each.reason),
+        )  # fmt: skip
+    listing.console().print(table)
+
+
+def as_json(trace: Trace, *, reveal: bool) -> Mapping[str, Any]:
+    """Return a trace for programs: the answer, the rows, and whether each is proven."""
+    message = trace.message
+    return {
+        "answer": answer(message).value,
+        "sentence": sentence(message),
+        "message": _plain(message) | {"address": message.address if reveal else customers.masked(message.address)},
+        "attempts": [_plain(each) for each in trace.attempts],
+        "statuses": [_plain(each) for each in trace.statuses],
+        "inbound": [_plain(each) | {"address": ""} for each in trace.inbound],
+        "proofs": [_plain(each) for each in trace.proofs],
+    }
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
