@@ -1,18 +1,27 @@
 """One WhatsApp number as a channel: what it takes, what it refuses, and what became of each message it sent."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from tocsin.customers.values import AddressKind
+from tocsin.integrations.http_calls.posting import Answer, NotSent, Unanswered, WatchedBody
 from tocsin.integrations.whatsapp import contents
+from tocsin.integrations.whatsapp.account import BusinessAccount
 from tocsin.integrations.whatsapp.errors import refusal_of, transport_error
-from tocsin.integrations.whatsapp.graph import Answer, Graph, NotSent, Unanswered, WatchedBody
+from tocsin.integrations.whatsapp.graph import Graph
+from tocsin.integrations.whatsapp.media import Fetched, MediaFiles
+from tocsin.integrations.whatsapp.sent_templates import Wording
 from tocsin.integrations.whatsapp.settings import LEVELS, SECRETS, SETTINGS, TIERS, NumberSettings, read
+from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
+from tocsin.kernel.remarks import Remark
+from tocsin.messaging import queries
 from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reason, Verdict
@@ -22,6 +31,7 @@ __all__ = ["SECRETS", "SETTINGS", "WhatsAppNumber", "connect"]
 PAIR_SECONDS = 6.0  # one message in six seconds to the same person (Meta, about the platform)
 PAIR_BURST = 45
 LATE_SECONDS = 5.0  # what a cancelled connection may take beyond its time-out
+WORDING_KEPT = timedelta(minutes=1)
 PHONE_ONLY = 131062
 HELD = "held_for_quality_assessment"
 # Answers that are not Meta's own, by HTTP status: a redirect, a wall or a wrong address takes no other message either.
@@ -62,8 +72,10 @@ class WhatsAppNumber:
             per_second=LEVELS[number.level], people_per_day=TIERS[number.tier] if number.tier else None
         )
         self._graph = Graph(number.reach)
+        self.media = MediaFiles(self._graph, number.line)
         self._address = self._graph.address(f"{number.line}/messages")
         self._is_direct = number.is_direct
+        self._wordings: dict[tuple[str, str], tuple[datetime, Wording | None]] = {}
 
     def address(self, text: str, *, kind: AddressKind) -> str:
         """Return a telephone number in E.164 with its plus sign, or a business-scoped id exactly as it came."""
@@ -82,8 +94,25 @@ class WhatsAppNumber:
         return number
 
     def prepare(self, content: Content) -> Prepared:
-        """Return what sending this needs; ContentNotUnderstood names the place that is wrong."""
-        return contents.prepare(content, is_direct=self._is_direct)
+        """Return what sending this needs; ContentNotUnderstood names the place that is wrong.
+
+        Templates are held against their wording as Meta told it last, for which the database must be open; where
+        nothing was told yet, they are taken as they come.
+        """
+        return contents.prepare(content, is_direct=self._is_direct, known=self._wording)
+
+    def _wording(self, name: str, language: str) -> Wording | None:
+        """Return a template's wording; asked for once a minute, because a broadcast prepares it for everybody."""
+        kept = self._wordings.get((name, language))
+        if kept is None or kept[0] < clock.now():
+            found = queries.template(self.account, name, language)
+            wording = (
+                Wording(found.category, found.components, found.parameter_format or "POSITIONAL")
+                if found is not None and found.components
+                else None
+            )
+            kept = self._wordings[name, language] = clock.now() + WORDING_KEPT, wording
+        return kept[1]
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one message to Meta, in exactly one request.
@@ -91,7 +120,7 @@ class WhatsAppNumber:
         Nothing left: TransportError (retry). Refused by Meta: TransportError as the table of codes says. Anything else
         after the first byte, and any answer that is not understood: OutcomeUnknown.
         """
-        body = WatchedBody(payload(message))
+        body = WatchedBody(payload(message), content_type="application/json")
         try:
             answer = await self._graph.post(self._address, body)
         except NotSent as error:
@@ -101,6 +130,15 @@ class WhatsAppNumber:
         except Unanswered as error:
             raise OutcomeUnknown(str(error)) from error
         return outcome(answer, message)
+
+    async def fetch_media(self, media_id: str, to: Path, *, sha256: str = "") -> Fetched:
+        """Fetch a file a person sent, in pieces to ``to``; NotAnswered or FileNotUsable when it is not there whole."""
+        return await self.media.fetch(media_id, to, sha256=sha256)
+
+    async def check(self) -> Sequence[Remark]:
+        """Look whether token, number, webhooks and templates are in order; nothing is sent to anybody."""
+        account = BusinessAccount(self._graph, line=self.line, account=self.account)
+        return (await account.looked_at()).remarks
 
     async def close(self) -> None:
         """Let go of connections."""

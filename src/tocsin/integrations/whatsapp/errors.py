@@ -55,10 +55,11 @@ class Refusal:
 class RefusedByMeta(TocsinError):
     """Meta does not do what was asked; for calls other than the sending of messages."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, *, body: bytes = b"") -> None:
         said = _("Meta refuses it ({code}): {words}").format(code=refusal.code, words=refusal.detail or "-")
         super().__init__(said, mend=_(refusal.known.words))
         self.refusal = refusal
+        self.body = body  # some refusals tell what was done all the same
 
 
 class NotAnswered(TocsinError):

@@ -7,58 +7,31 @@ idempotency key, and a second POST of a message is a second message.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
-from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
+from tocsin.integrations.http_calls.posting import (
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    Answer,
+    NotSent,
+    Unanswered,
+    WatchedBody,
+)
 from tocsin.integrations.whatsapp.errors import NotAnswered, RefusedByMeta, refusal_of
 from tocsin.integrations.whatsapp.settings import Reach
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging.values import Verdict
 
-CONNECT_SECONDS = 10.0
-IDLE_SECONDS = 15.0  # shorter than the other end's patience: a line it is about to drop is not taken again
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 PAGES_MAX = 10_000
 PAGE_ROWS = 100
 READ_WAITS_SECONDS = (0.5, 2.0)  # between the tries of a read
 _AGAIN = frozenset({Verdict.RETRY, Verdict.RETRY_FEW, Verdict.UNKNOWN})
 Turn = Callable[[], Awaitable[None]]
-
-
-class NotSent(Exception):
-    """No byte of the request left: no connection, no valid certificate, or a line that was down already."""
-
-
-class Unanswered(Exception):
-    """The request may have arrived, and no whole answer came back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class WatchedBody(aiohttp.BytesPayload):
-    """A body that knows whether it began to leave: request line and headers go out with its first byte."""
-
-    def __init__(self, content: bytes, *, content_type: str = "application/json") -> None:
-        super().__init__(content, content_type=content_type)
-        self.has_begun = False
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Write the body; on a line that is closed already nothing is written, and it has not begun."""
-        transport = getattr(writer, "transport", None)
-        self.has_begun = transport is not None and not transport.is_closing()
-        await super().write_with_length(writer, content_length)
 
 
 class Graph:
@@ -150,7 +123,7 @@ class Graph:
         answer = await self._exchange(method, address, data=data, headers=headers)
         refusal = refusal_of(answer.status, answer.headers, answer.body)
         if refusal is not None:
-            raise RefusedByMeta(refusal)
+            raise RefusedByMeta(refusal, body=answer.body)
         try:
             found = orjson.loads(answer.body)
         except ValueError:

@@ -18,6 +18,7 @@ LEVELS: Mapping[str, float] = {"STANDARD": 80.0, "HIGH": 1000.0, "COEXISTENCE": 
 # People a portfolio may begin to write to in any 24 h (Meta, messaging limits).
 TIERS: Mapping[str, int | None] = {
     "TIER_250": 250,
+    "TIER_1K": 1_000,
     "TIER_2K": 2_000,
     "TIER_10K": 10_000,
     "TIER_100K": 100_000,
@@ -31,7 +32,9 @@ SETTINGS: Mapping[str, str] = {
     "number": gettext_noop("the telephone number as people see it, with + and country"),
     "api_version": gettext_noop("version of the Graph API; v24.0 if left out"),
     "level": gettext_noop("throughput: STANDARD (80 messages a second, if left out), HIGH (1,000), COEXISTENCE (20)"),
-    "tier": gettext_noop("messaging limit: TIER_250, TIER_2K, TIER_10K, TIER_100K, TIER_UNLIMITED (if left out)"),
+    "tier": gettext_noop(
+        "messaging limit: TIER_250, TIER_1K, TIER_2K, TIER_10K, TIER_100K, TIER_UNLIMITED (if left out)"
+    ),
     "direct_send": gettext_noop("yes: the account may send utility texts without a template"),
     "base_url": gettext_noop("address of the Graph API; https://graph.facebook.com if left out"),
     "archive_url": gettext_noop("address that archives templates; https://api.facebook.com if left out"),

@@ -1,0 +1,74 @@
+"""Our client against the simulator of the Cloud API, which knows nothing of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tocsin.customers.values import AddressKind
+from tocsin.integrations.whatsapp.account import BusinessAccount, account_of
+from tocsin.integrations.whatsapp.channel import WhatsAppNumber, connect
+from tocsin.integrations.whatsapp.contents import prepare
+from tocsin.messaging.values import Content, Outgoing, Purpose
+from tocsin_simulator.server import Server
+from tocsin_simulator.values import Settings
+
+
+class Simulated:
+    """A simulator with our account at it and our number on it."""
+
+    def __init__(self, server: Server, **settings: Any) -> None:
+        self.world = server.world
+        self.settings = {
+            "phone_number_id": next(iter(self.world.numbers)),
+            "waba_id": self.world.settings.waba_id,
+            "base_url": self.world.address,
+            "archive_url": self.world.address,
+        } | settings
+        secrets = {"token": self.world.settings.token}
+        self.account: BusinessAccount = account_of("wa", settings=self.settings, secrets=secrets)
+        self.channel: WhatsAppNumber = connect("wa", settings=self.settings, secrets=secrets)
+
+    async def send(self, content: Content, *, to: str = "+33612345678") -> Any:
+        """Prepare a content and send it."""
+        kind = AddressKind.PHONE if to.startswith("+") else AddressKind.WHATSAPP
+        return await self.channel.send(
+            Outgoing(
+                id=uuid4(),
+                address=to,
+                address_kind=kind,
+                content=prepare(content).content,
+                number=1,
+                purpose=Purpose.TEST,
+            )
+        )
+
+    def received(self) -> list[Any]:
+        """Return what reached the simulator, oldest first."""
+        return [entry for entry in self.world.ledger.oldest() if not entry.inbound]
+
+
+Use = Callable[[Simulated], Coroutine[Any, Any, Any]]
+
+
+@pytest.fixture
+def simulated() -> Callable[..., Any]:
+    """Return a runner: ``simulated(use, delay=0, **settings)`` runs ``use`` against a fresh simulator."""
+
+    def run(use: Use, *, channel: dict[str, Any] | None = None, **settings: Any) -> Any:
+        async def running() -> Any:
+            server = Server(Settings(**({"delay": 0.0, "review": False} | settings)))
+            await server.start()
+            found = Simulated(server, **(channel or {}))
+            try:
+                return await use(found)
+            finally:
+                await found.account.close()
+                await found.channel.close()
+                await server.stop()
+
+        return asyncio.run(running())
+
+    return run
