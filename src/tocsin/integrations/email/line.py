@@ -95,7 +95,7 @@ class Line:
         finally:
             self.usable = clean
             if not clean:
-                self._client.close()
+                _hang_up(self._client)
 
     async def close(self) -> None:
         """Say goodbye, shortly, and hang up."""
@@ -105,7 +105,7 @@ class Line:
         except (SMTPException, OSError, TimeoutError):
             pass  # it is gone already
         finally:
-            self._client.close()
+            _hang_up(self._client)
 
     @property
     def is_connected(self) -> bool:
@@ -187,8 +187,17 @@ async def opened(server: Server) -> Line:
         mendable = not isinstance(error, _LOST)
         raise not_reached(shown(f"{type(error).__name__} {error}")[:100], mendable=mendable) from None
     if isinstance(client.transport, asyncio.WriteTransport):
-        client.transport.set_write_buffer_limits(high=0)  # draining then means: every byte has left
+        # Draining then means that the bytes have left; under TLS a last buffer below stays, whose loss is unknown.
+        client.transport.set_write_buffer_limits(high=1, low=0)
     return Line(client, server=server)
+
+
+def _hang_up(client: SMTP) -> None:
+    """Close at once: a TLS line would wait for the other side's goodbye, long after its loop has ended."""
+    transport = client.transport
+    client.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 def _is_certificate(error: BaseException | None) -> bool:

@@ -14,6 +14,7 @@ FULL_SECONDS = 3600.0
 DETAIL_CHARACTERS_MAX = 200
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _ADDRESS = re.compile(r"\S*@\S*")
+_QUOTED = re.compile(r"(['\"])[^'\"]*\1")  # filters quote what displeased them
 _GREY = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
 
 
@@ -108,12 +109,13 @@ def our_mistake(detail: str) -> TransportError:
 
 
 def shown(text: str, *, without: str = "") -> str:
-    """Return a server's words short and printable, without addresses: servers like to repeat them."""
+    """Return a server's words short and printable, without addresses and quotations: servers repeat both."""
     if without:
         local, _, domain = without.partition("@")
         for part in (without, local, domain):
             text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", "...", text, flags=re.IGNORECASE) if part else text
-    return redaction.printable(_ADDRESS.sub("...", redaction.masked(text)))[:DETAIL_CHARACTERS_MAX]
+    unquoted = _QUOTED.sub("...", _ADDRESS.sub("...", redaction.masked(text)))
+    return redaction.printable(unquoted)[:DETAIL_CHARACTERS_MAX]
 
 
 def _for_now(code: int, text: str, *, stage: Stage, detail: str) -> TransportError:

@@ -1,6 +1,7 @@
 """What a provider's code means (Twilio, "Error and Warning Dictionary", read in 2026); an unknown code is safe."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from tocsin.messaging.values import Reason, Verdict
 
 SLOW_SECONDS = 5.0
 UNREACHED_SECONDS = 30.0
+_QUOTED = re.compile(r"(['\"])[^'\"]*\1")  # it may be of our text
 _Meaning = tuple[Verdict, Reason]
 _GONE: _Meaning = (Verdict.DEAD, Reason.NOT_REACHABLE)
 _POLICY: _Meaning = (Verdict.DEAD, Reason.REFUSED_BY_POLICY)
@@ -87,7 +89,7 @@ def error_of(answer: Answer, *, without: str) -> TransportError:
     code = told.get("code")
     if isinstance(code, int) and not isinstance(code, bool):
         found = _MEANINGS.get(code) or _BY_STATUS.get(answer.status) or (Verdict.OUR_MISTAKE, Reason.REFUSED)
-        words = str(told.get("message") or "").replace(without.removeprefix("+"), "...")
+        words = _QUOTED.sub("...", str(told.get("message") or "").replace(without.removeprefix("+"), "..."))
         detail = printable_reason(words, without=without)
     elif answer.status in {408, 500, 502, 504} or answer.status < 400:
         # Something before the provider may have spoken after it had passed the message on.
