@@ -15,7 +15,7 @@ KINDS = {"css": "text/css", "js": "text/javascript", "html": "text/html", "svg":
 FRENCH = {
     "A mail server that delivers nothing": "Un serveur de courrier qui ne distribue rien",
     "Accepted": "Acceptés",
-    "Answer": "Répondre",
+    "Answers": "Réponses",
     "Attachments": "Pièces jointes",
     "Block": "Bloquer",
     "Blocked": "Bloqué",
@@ -44,6 +44,7 @@ FRENCH = {
     "Received": "Reçus",
     "Refused": "Refusés",
     "Send": "Envoyer",
+    "Sent": "Envoyé",
     "Source": "Source",
     "Somebody is new": "Une nouvelle personne",
     "Text": "Texte",
