@@ -117,6 +117,11 @@ class Wiring:
         opened: Sending = _channel_file(CHANNEL_FOLDERS[kind]).connect(name, settings=settings, secrets=secrets)
         return opened
 
+    def whatsapp(self, name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Any:
+        """Return the business account of a WhatsApp number; ChannelNotUnderstood says which setting is wrong."""
+        account = import_module("tocsin.integrations.whatsapp.account")
+        return account.account_of(name, settings=settings, secrets=secrets)
+
     def webhook(self, kind: str) -> Receiving:
         """Return how webhooks of one kind of channel are verified and read."""
         receiving: Receiving = import_module(f"tocsin.integrations.{CHANNEL_FOLDERS[kind]}.receiving").RECEIVING

@@ -70,6 +70,9 @@ class Wired(Protocol):
     def channel(self, kind: str, *, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Sending:
         """Return a channel, open; ChannelNotUnderstood says which setting is wrong."""
 
+    def whatsapp(self, name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> Any:
+        """Return the business account of a WhatsApp number (templates, numbers, media ...), used on one event loop."""
+
     def webhook(self, kind: str) -> Receiving:
         """Return how webhooks of one kind of channel are verified and read."""
 

@@ -1,14 +1,22 @@
-"""Calls that manage an account at its provider, counted together by all processes: they share one hourly limit.
+"""Calls that manage an account at its provider, and the record of what they changed there.
 
-A generic cell rate algorithm (ITU-T I.371): each call takes the next moment, and some may be taken at once.
+They are counted together by all processes, which share one hourly limit.
 """
 
-from django.db import connection
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection, transaction
+
+from tocsin.journal import commands as journal
+from tocsin.journal.values import Author
 
 CALLS_PER_HOUR = 5_000  # WhatsApp: of an account with a registered number, per application
 CALLS_AT_ONCE = 200
 RESERVE_SHARE = 0.9  # the provider counts others' calls, too
 
+# A generic cell rate algorithm (ITU-T I.371): each call takes the next moment, and some may be taken at once.
 _TAKE = """
 INSERT INTO tocsin_linepace AS line (scope, per_second, room, free_at)
 VALUES (%(scope)s, %(rate)s, 0, clock_timestamp() + make_interval(secs => 1 / %(rate)s - %(borrowed)s))
@@ -27,3 +35,24 @@ def take_call(account: str) -> float:
         cursor.execute(_TAKE, given)
         wait: float = cursor.fetchone()[0]
     return max(0.0, wait)
+
+
+async def call_turn(account: str) -> None:
+    """Wait until one more call of an account may be made; for an event loop, whose thread asks no database."""
+    wait = await asyncio.to_thread(_taken, account)
+    if wait:
+        await asyncio.sleep(wait)
+
+
+def _taken(account: str) -> float:
+    try:
+        return take_call(account)
+    finally:
+        connection.close()  # the thread's own
+
+
+def record_account_change(channel: str, *, what: str, facts: Mapping[str, Any], by: Author) -> None:
+    """Record what somebody changed at a channel's provider: ``what`` in a few words, facts without anybody's data."""
+    subject = f"messaging_channel:{channel}"
+    with transaction.atomic():
+        journal.write(verb="messaging.account_changed", subject=subject, by=by, facts={"what": what, **facts})

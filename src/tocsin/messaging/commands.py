@@ -2,6 +2,7 @@
 
 from tocsin.messaging.apps import add_app, remove_app, rotate_app
 from tocsin.messaging.bodies import erase_bodies
+from tocsin.messaging.calling import call_turn, record_account_change
 from tocsin.messaging.channels import add_channel, hold_channel, release_channel, remove_channel
 from tocsin.messaging.claiming import claim
 from tocsin.messaging.deciding import cancel_messages, decide_unknown
@@ -15,6 +16,7 @@ from tocsin.messaging.settling import release, release_all_but, settle
 from tocsin.messaging.statuses import apply_statuses
 from tocsin.messaging.switching import pause, resume
 from tocsin.messaging.templates import hold_template, save_templates
+from tocsin.messaging.uploads import remember_upload
 
 __all__ = [
     "PEOPLE_WITHOUT_SIGNATURE_MAX",
@@ -22,6 +24,7 @@ __all__ = [
     "add_app",
     "add_channel",
     "apply_statuses",
+    "call_turn",
     "cancel_messages",
     "claim",
     "decide_unknown",
@@ -33,10 +36,12 @@ __all__ = [
     "import_rates",
     "pause",
     "queue_messages",
+    "record_account_change",
     "recover",
     "release",
     "release_all_but",
     "release_channel",
+    "remember_upload",
     "remove_app",
     "remove_channel",
     "resume",

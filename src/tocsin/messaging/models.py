@@ -391,3 +391,22 @@ class InboundMedia(models.Model):
     next_try_at = models.DateTimeField(null=True)
     reason = models.TextField(blank=True)
     expires_at = models.DateTimeField(null=True)
+
+
+class UploadedFile(models.Model):
+    """A file handed to a provider, which is sent by its id until the provider forgets it."""
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.TextField()
+    sha256 = models.TextField()
+    media_type = models.TextField()
+    media_id = models.TextField()
+    name = models.TextField(blank=True)
+    bytes = models.BigIntegerField()
+    uploaded_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "sha256", "media_type"], name="uploaded_file_once"),
+        ]

@@ -4,13 +4,15 @@ from tocsin.messaging.apps import app, app_named, apps
 from tocsin.messaging.channels import channel, channel_secrets, channels
 from tocsin.messaging.inbound import inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
-from tocsin.messaging.pricing import SpendBy, Spent, spend
+from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
 from tocsin.messaging.rates import Rate, rates
 from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
+from tocsin.messaging.uploads import KeptFile, uploaded_file, uploaded_files
 from tocsin.messaging.waiting import outbox_status
 
 __all__ = [
+    "KeptFile",
     "Rate",
     "SpendBy",
     "Spent",
@@ -30,11 +32,14 @@ __all__ = [
     "messages",
     "outbox_status",
     "prepared_of",
+    "price_of",
     "rates",
     "spend",
     "template",
     "templates",
     "trace",
     "unknown",
+    "uploaded_file",
+    "uploaded_files",
     "window_open",
 ]

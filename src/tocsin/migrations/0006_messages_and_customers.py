@@ -129,6 +129,23 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='UploadedFile',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('channel', models.TextField()),
+                ('sha256', models.TextField()),
+                ('media_type', models.TextField()),
+                ('media_id', models.TextField()),
+                ('name', models.TextField(blank=True)),
+                ('bytes', models.BigIntegerField()),
+                ('uploaded_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('channel', 'sha256', 'media_type'), name='uploaded_file_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='WebhookApp',
             fields=[
                 ('id', models.TextField(primary_key=True, serialize=False)),

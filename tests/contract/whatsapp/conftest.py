@@ -28,7 +28,7 @@ class Simulated:
             "archive_url": self.world.address,
         } | settings
         secrets = {"token": self.world.settings.token}
-        self.account: BusinessAccount = account_of("wa", settings=self.settings, secrets=secrets)
+        self.account: BusinessAccount = account_of("wa", settings=self.settings, secrets=secrets, is_paced=False)
         self.channel: WhatsAppNumber = connect("wa", settings=self.settings, secrets=secrets)
 
     async def send(self, content: Content, *, to: str = "+33612345678") -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.http_calls.posting import Answer, NotSent, Unanswered, WatchedBody
 from tocsin.integrations.whatsapp import contents
@@ -40,7 +41,6 @@ _FOREIGN: Mapping[int, tuple[Verdict, Reason]] = {
     429: (Verdict.SLOW_LINE, Reason.RATE_LIMITED),
     **dict.fromkeys((301, 302, 303, 307, 308, 401, 403, 404, 407), (Verdict.HOLD_LINE, Reason.TRY_LATER)),
 }
-_PHONE = re.compile(r"\+[1-9]\d{6,14}")
 _BUSINESS_SCOPED = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}")
 
 
@@ -85,8 +85,8 @@ class WhatsAppNumber:
             raise AddressNotUnderstood(_("This is not a business-scoped id of WhatsApp."))
         if kind is not AddressKind.PHONE:
             raise AddressNotUnderstood(_("WhatsApp reaches telephone numbers and business-scoped ids only."))
-        number = re.sub(r"[ ().\-\u00a0\u202f]", "", text)
-        if not _PHONE.fullmatch(number):
+        number = customers.phone(text)
+        if number is None:
             # Without the plus sign Meta would put the business number's own country before it.
             raise AddressNotUnderstood(
                 _("This is not a telephone number with its country."), mend=_("Write it as +33612345678.")

@@ -23,7 +23,7 @@ FILE = "whatsapp-openapi/business-messaging-api_v23.0.yaml"
 # Interactive types and template parts that are newer than the file, or that it describes wrongly beyond mending.
 NOT_DESCRIBED = {
     "link", "location request", "address", "call permission", "call", "carousel", "contact request", "order",
-    "order status",
+    "order status", "catalogue",
 }  # fmt: skip
 
 
