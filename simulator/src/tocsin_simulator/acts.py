@@ -13,9 +13,6 @@ from tocsin_simulator.statuses import Life
 from tocsin_simulator.values import Number
 from tocsin_simulator.world import World
 
-# Media of people can be fetched for so long.
-THEIR_MEDIA_SECONDS = 7 * 24 * 3600
-
 
 class Sent(Protocol):
     """What of an outgoing message people react to."""
@@ -38,7 +35,8 @@ def react(world: World, life: Life, sent: Sent, *, failed: bool) -> None:
     )
     if statuses.share_of(digest, 22) < person.blocks:
         world.clock.after(after, block, world, person.phone, life.entry.phone)
-    elif statuses.share_of(digest, 24) < person.answers:
+    elif statuses.share_of(digest, 24) < person.answers and person.patience > 0:
+        world.people.remember(person.phone).patience -= 1
         world.clock.after(after, answer, world, life.entry, answer_to(sent, person))
 
 

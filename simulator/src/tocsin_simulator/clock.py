@@ -19,7 +19,7 @@ class Clock:
         self.speed = speed
         self._start_at = time.time() if start_at is None else start_at
         self._real = time.monotonic()
-        self._due: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._due: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._order = count()
         self._awake = asyncio.Event()
 
@@ -37,13 +37,13 @@ class Clock:
         self._start_at, self._real, self.speed = self.now(), time.monotonic(), speed
         self._awake.set()
 
-    def at(self, due_at: float, act: Callable[..., None], *given: Any) -> None:
+    def at(self, due_at: float, act: Callable[..., object], *given: Any) -> None:
         """Do `act(*given)` (a plain function, quick) at `due_at`."""
         heapq.heappush(self._due, (due_at, next(self._order), act, given))
         if self._due[0][0] == due_at:
             self._awake.set()
 
-    def after(self, seconds: float, act: Callable[..., None], *given: Any) -> None:
+    def after(self, seconds: float, act: Callable[..., object], *given: Any) -> None:
         """Do `act(*given)` when `seconds` of simulated time have passed."""
         self.at(self.now() + seconds, act, *given)
 

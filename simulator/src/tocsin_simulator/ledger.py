@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+# How many seconds of pace are kept at least.
+PACE_SECONDS = 3_600
+
 
 class Entry:
     """One accepted message, ours or a person's."""
@@ -65,6 +68,7 @@ class Ledger:
         self.portfolio_refused = 0
         self.seen: set[bytes] = set()  # 16-byte digests of (number, callback) accepted at least once
         self.doubled: dict[str, int] = {}  # callback -> times, of those accepted more than once
+        self.pace: dict[str, dict[int, int]] = {}  # number's id -> second -> accepted
         self.file: FileIO | None = None
         self._entries: dict[int, Entry] = {}
         self._by_id: dict[str, Entry] = {}
@@ -74,11 +78,19 @@ class Ledger:
     def accept(self, entry: Entry, *, digest: bytes) -> None:
         """Count and keep a message of ours; `digest` stands for its number and callback."""
         self.accepted += 1
+        self._count_pace(entry.phone, int(entry.at))
         if entry.callback:
             if self.file is not None:
                 self.file.write(orjson.dumps({"digest": digest.hex(), "callback": entry.callback}) + b"\n")
             self._count(digest, entry.callback)
         self.add(entry)
+
+    def _count_pace(self, phone: str, second: int) -> None:
+        seconds = self.pace.setdefault(phone, {})
+        seconds[second] = seconds.get(second, 0) + 1
+        if len(seconds) > 2 * PACE_SECONDS:
+            for old in sorted(seconds)[:-PACE_SECONDS]:
+                del seconds[old]
 
     def _count(self, digest: bytes, callback: str) -> None:
         if digest in self.seen:

@@ -101,6 +101,7 @@ def begin(portfolio: Portfolio, person: str, now: float) -> bool:
         return False
     begun[person] = now
     begun.move_to_end(person)
+    portfolio.most = max(portfolio.most, len(begun))
     return True
 
 

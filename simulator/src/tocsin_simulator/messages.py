@@ -134,6 +134,8 @@ def checked(world: World, body: Body, *, phone: str) -> Outgoing:
     callback = body.get("biz_opaque_callback_data", "")
     if not isinstance(callback, str) or len(callback) > CALLBACK_MOST:
         raise GraphError(100, f"Param biz_opaque_callback_data must be at most {CALLBACK_MOST} characters long.")
+    if "category" in body:
+        raise GraphError(100, "Direct Send isn't enabled for this WhatsApp Business account.")
     number = world.numbers[phone]
     person, given, by_user_id = recipient(world, body, number=number)
     kind = body.get("type", "text")
@@ -279,6 +281,7 @@ def start(world: World, outgoing: Outgoing, entry: Entry, digest: bytes) -> bool
         free=template is None or (template.category == "UTILITY" and outgoing.in_window),
         by_user_id=outgoing.by_user_id,
         digest=digest,
+        lasts_seconds=lasts(template),
     )
     after, silent = 0.0, False
     for rule in outgoing.rules:
@@ -302,6 +305,16 @@ def start(world: World, outgoing: Outgoing, entry: Entry, digest: bytes) -> bool
         statuses.live(world, life, failure=failure, after=after)
         acts.react(world, life, outgoing, failed=failure is not None)
     return after > 0
+
+
+def lasts(template: Template | None) -> float:
+    """Return how long (seconds) a message is kept for a phone that is off; authentication messages ten minutes."""
+    if template is None:
+        return statuses.LASTS_SECONDS
+    said = template.extra.get("message_send_ttl_seconds")
+    if isinstance(said, int) and said > 0:
+        return float(said)
+    return 600.0 if template.category == "AUTHENTICATION" and said != -1 else statuses.LASTS_SECONDS
 
 
 def tell_error(world: World, number: Number, error: GraphError) -> None:

@@ -42,6 +42,8 @@ class Person:
     writes_every_seconds: float = 0.0  # 0: never writes first
     writes: str = "Hello, is somebody there?"
     on_whatsapp: bool = True
+    away_until: float = 0.0  # the phone is off so long
+    patience: int = 20  # answers no more than so often by themselves: two machines would never stop
     withheld: bool = False  # webhooks leave the phone number out
     stopped_marketing: bool = False
     device_identity: str = ""
@@ -125,7 +127,7 @@ class People:
             ValueError: with the place, when an entry has no `phone`, or a key nobody knows.
 
         """
-        allowed = {field.name for field in fields(Person)} - {"wrote_at", "blocked"}
+        allowed = {field.name for field in fields(Person)} - {"wrote_at", "blocked", "away_until"}
         for place, entry in enumerate(described):
             unknown = sorted(set(entry) - allowed)
             if unknown:

@@ -18,6 +18,7 @@ from tocsin_simulator import (
     messages,
     numbers,
     phones,
+    steering,
     subscriptions,
     templates,
 )
@@ -29,6 +30,7 @@ from tocsin_simulator.world import World
 ROUTES = (
     *messages.ROUTES,
     *admin.ROUTES,
+    *steering.ROUTES,
     *phones.ROUTES,
     *templates.ROUTES,
     *media.ROUTES,

@@ -23,6 +23,8 @@ DELIVERED = (math.log(1.2), 0.9)
 READ = (math.log(45.0), 1.5)
 ANSWERED = (math.log(30.0), 1.0)
 NORMAL = NormalDist()
+# A message that cannot be delivered is kept for so long, unless its template says otherwise.
+LASTS_SECONDS = 30 * 24 * 3600.0
 # How much later than its neighbour a status comes that was overtaken.
 OVERTAKEN_SECONDS = 2.0
 
@@ -37,6 +39,7 @@ class Life:
     free: bool  # nothing is charged
     by_user_id: bool  # it was sent to a business-scoped user id
     digest: bytes
+    lasts_seconds: float = LASTS_SECONDS
     lost: frozenset[str] = frozenset()  # statuses never told
     copies: int = 0  # extra copies of every status
     disorder: bool = False
@@ -62,9 +65,11 @@ def live(world: World, life: Life, *, failure: GraphError | None = None, after: 
         world.clock.at(at, fail, world, life, failure, at)
         return
     steps = [("sent", at)]
+    expires_at = at + life.lasts_seconds
+    delivered_at = max(at, person.away_until) + (normal_of(digest, 4, DELIVERED, scale=scale) if scale else 0.0)
     blocked = life.entry.phone in person.blocked
-    if not blocked and share_of(digest, 2) < person.receives:
-        at += normal_of(digest, 4, DELIVERED, scale=scale) if scale else 0.0
+    if not blocked and share_of(digest, 2) < person.receives and delivered_at <= expires_at:
+        at = delivered_at
         steps.append(("delivered", at))
         if share_of(digest, 6) < person.reads:
             at += normal_of(digest, 8, READ, scale=scale) if scale else 0.0

@@ -79,6 +79,7 @@ class Portfolio:
     tier: str = "TIER_UNLIMITED"
     # Person -> when we last began to write to them, oldest first, of the last 24 hours.
     begun: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    most: int = 0  # the most people it ever held
 
     @property
     def limit(self) -> int | None:

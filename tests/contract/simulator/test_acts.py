@@ -1,5 +1,10 @@
 """What people do, and the webhook of each act."""
 
+import base64
+import hashlib
+
+DAY = 24 * 3600
+
 BUTTONS = {
     "type": "button",
     "body": {"text": "Was it you?"},
@@ -170,16 +175,12 @@ def test_any_update_can_be_told_and_what_makes_no_sense_is_refused(with_account)
         assert account.receiver.values == [("account_update", {"event": "ACCOUNT_RESTRICTION"})]
         for name, body in (
             ("emit", {}), ("say", {"text": "x"}), ("say", {"from": "+336"}), ("say", {"from": "+336", "text": "x", "phone": "404"}),
-            ("advance", {"seconds": -1}), ("read", {"id": "wamid.no"}), ("change", {"tier": "TIER_9"}), ("prefer", {"from": "+336"}),
+            ("advance", {"seconds": -1}), ("read", {"id": "wamid.no"}), ("change", {"token": ""}), ("change", {"speed": 0}), ("change", {"moon": 1}), ("prefer", {"from": "+336"}),
         ):  # fmt: skip
             assert (await account.ask("POST", f"/_simulator/{name}", body))[0] == 400, name
-        await account.admin("change", tier="TIER_250", level="HIGH", delay=0.5, phone="12", quality="RED")
-        _, state = await account.ask("GET", "/_simulator/state")
-        assert (state["tier"], state["numbers"][1]["level"], state["numbers"][1]["quality"]) == (
-            "TIER_250",
-            "HIGH",
-            "RED",
-        )
+        await account.admin("change", delay=0.5, batch=7, token="T2")
+        assert (await account.template())[1]["error"]["code"] == 190
+        assert (account.world.settings.batch, account.world.settings.delay) == (7, 0.5)
 
     with_account(act)
 
@@ -192,3 +193,65 @@ def test_people_write_first_by_themselves_and_again(with_account):
         assert {message["text"]["body"] for message in account.receiver.messages} == {"Help"}
 
     with_account(act, people=[{"phone": "+33600000001", "writes_every_seconds": 600, "writes": "Help"}])
+
+
+def test_a_file_somebody_sends_can_be_fetched_and_has_the_digest_of_the_webhook(with_account):
+    async def act(account):
+        content = base64.b64encode(b"\x89PNG not really").decode()
+        media = {"type": "image", "mime_type": "image/png", "base64": content, "caption": "Look"}
+        await account.admin("say", **{"from": "+33600000001", "media": media})
+        await account.receiver.until(lambda: account.receiver.messages)
+        image = account.receiver.messages[0]["image"]
+        assert (image["mime_type"], image["caption"]) == ("image/png", "Look")
+        digest = hashlib.sha256(b"\x89PNG not really")
+        assert base64.b64decode(image["sha256"]) == digest.digest()
+        _, told = await account.ask("GET", f"/{image['id']}")
+        assert told["sha256"] == digest.hexdigest()
+        async with account.session.get(image["url"], headers={"Authorization": "Bearer T"}) as answer:
+            assert await answer.read() == b"\x89PNG not really"
+        for wrong in ({}, {"type": "image", "base64": "no!"}):
+            assert (await account.ask("POST", "/_simulator/say", {"from": "+336", "media": wrong}))[0] == 400
+
+    with_account(act)
+
+
+def test_a_phone_that_is_off_gets_its_messages_later_or_never(with_account):
+    async def act(account):
+        await account.admin("away", **{"from": "+33600000001", "seconds": 3 * DAY})
+        await account.template(callback="kept")
+        await account.admin("away", **{"from": "+33600000002", "seconds": 40 * DAY})
+        await account.template(to="+33600000002", callback="expired")
+        await account.receiver.until(lambda: len(account.receiver.statuses) == 2)
+        await account.advance(DAY * 3)
+        await account.receiver.until(lambda: len(account.receiver.statuses) > 2)
+        await account.advance(DAY * 60)
+        await account.template(to="+33600000003", callback="last")
+        await account.receiver.until(lambda: account.receiver.statuses[-1]["biz_opaque_callback_data"] == "last")
+        told = {(status["biz_opaque_callback_data"], status["status"]) for status in account.receiver.statuses}
+        assert ("kept", "delivered") in told
+        assert {status for callback, status in told if callback == "expired"} == {"sent"}
+
+    with_account(act)
+
+
+def test_two_machines_that_answer_each_other_come_to_an_end(with_account):
+    async def act(account):
+        for times in range(1, 4):
+            await account.template(callback=str(times))
+            await account.receiver.until(lambda times=times: len(account.receiver.messages) >= min(times, 2))
+        await account.receiver.until(lambda: "3" in {s["biz_opaque_callback_data"] for s in account.receiver.statuses})
+        assert len(account.receiver.messages) == 2
+
+    with_account(act, people=[{"phone": "+33600000001", "answers": 1.0, "patience": 2}])
+
+
+def test_which_messages_never_came_and_how_fast_the_others_did(with_account):
+    async def act(account):
+        await account.template(callback="row-1")
+        said = await account.admin("missing", callbacks=["row-1", "row-2"])
+        assert said == {"missing": ["row-2"]}
+        assert (await account.admin("missing", callbacks=["row-1"], phone="12")) == {"missing": ["row-1"]}
+        _, pace = await account.ask("GET", "/_simulator/pace?phone=11")
+        assert list(pace["by_phone"]["11"].values()) == [1]
+
+    with_account(act)
