@@ -185,13 +185,18 @@ async def advance(world: World, request: Request) -> Reply:
     return Reply({"now": world.clock.now()})
 
 
+def acceptable(key: str, value: Any) -> bool:
+    """Tell whether a setting is known, and the value one of its own."""
+    if not isinstance(value, KNOWN_SETTINGS.get(key, ())):
+        return False
+    return value != "" if isinstance(value, str) else float(value) >= LEAST.get(key, 0.0)
+
+
 async def change(world: World, request: Request) -> Reply:
     """Change the speed, the access token, or a setting; numbers and tiers are changed by `POST /_simulator/numbers`."""
     body = request.json()
     for key, value in body.items():
-        kinds = KNOWN_SETTINGS.get(key, ())
-        numeric = float in kinds and isinstance(value, float | int)
-        if not isinstance(value, kinds) or value == "" or (numeric and not LEAST.get(key, 0) <= float(value)):
+        if not acceptable(key, value):
             raise wrong(
                 f"{key}: unknown, or {value!r} is not one of its values; known are {', '.join(KNOWN_SETTINGS)}."
             )
