@@ -187,9 +187,10 @@ async def advance(world: World, request: Request) -> Reply:
 
 def acceptable(key: str, value: Any) -> bool:
     """Tell whether a setting is known, and the value one of its own."""
-    if not isinstance(value, KNOWN_SETTINGS.get(key, ())):
-        return False
-    return value != "" if isinstance(value, str) else float(value) >= LEAST.get(key, 0.0)
+    known = isinstance(value, KNOWN_SETTINGS.get(key, ()))
+    if key == "window":
+        return value in {"sync", "async"}
+    return known and (bool(value) if key == "token" else value >= LEAST.get(key, 0.0))
 
 
 async def change(world: World, request: Request) -> Reply:
