@@ -36,10 +36,10 @@ _REFUSALS = {
     Refusal.ACCOUNT_OF_ANOTHER: gettext_noop("lines that claim an account which an earlier line gave to somebody else"),
 }
 UNTOLD = {
-    Untold.UNKNOWN_ACCOUNT: gettext_noop("affected accounts that the address book does not have"),
-    Untold.NO_ADDRESS: gettext_noop("affected accounts of people without any address"),
+    Untold.UNKNOWN_ACCOUNT: gettext_noop("accounts that the address book does not have"),
+    Untold.NO_ADDRESS: gettext_noop("accounts of people without any address"),
     Untold.NO_ADDRESS_HERE: gettext_noop("people without an address this channel reaches"),
-    Untold.OWNS_ATTACKER_ACCOUNT: gettext_noop("affected accounts of people who also own an account of the intruder"),
+    Untold.OWNS_ATTACKER_ACCOUNT: gettext_noop("accounts of people who also own an account of the intruder"),
     Untold.NOT_RENDERED: gettext_noop("people whose text this channel does not carry"),
 }
 KINDS = {

@@ -8,6 +8,7 @@ import click
 
 from tocsin.cli import listing, message_shown as shown
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.message_content import WHATSAPP
 from tocsin.cli.message_send import send
 from tocsin.cli.wired import Wired
 from tocsin.customers import commands as customer_commands, queries as customers
@@ -105,8 +106,25 @@ def _print_stories(found: Sequence[Message], *, reveal: bool) -> None:
     for place, message in enumerate(found[:STORIES_MAX]):
         if place:
             listing.lines("", "-" * 60, "")
-        body = queries.prepared_of(message.id)
-        shown.print_trace(queries.trace(message.id), shown=body.shown if body else "", reveal=reveal)
+        shown.print_trace(queries.trace(message.id), beside=_beside(message), reveal=reveal)
+
+
+def _beside(message: Message) -> list[tuple[str, object]]:
+    """Return what stands beside the rows of a message: its text, its price, whether the person's 24 hours last."""
+    body = queries.prepared_of(message.id)
+    return [
+        (_("text"), body.shown if body else _("erased")),
+        (_("price"), shown.price_words(queries.price_of(message.id))),
+        (_("24 hours"), _window(message)),
+    ]
+
+
+def _window(message: Message) -> str:
+    """Return whether free-form messages may go to a person on WhatsApp now."""
+    kinds = {channel.name: channel.kind for channel in queries.channels()}
+    if kinds.get(message.channel) != WHATSAPP:
+        return ""
+    return _("open") if queries.window_open(message.channel, message.address) else _("shut: templates only")
 
 
 def _messages(*, account: str, address: str) -> list[Message]:

@@ -7,9 +7,11 @@ from typing import Any
 
 from tocsin.cli import listing
 from tocsin.customers import queries as customers
-from tocsin.kernel.language import format_datetime, gettext as _, gettext_noop, ngettext
+from tocsin.customers.values import AddressKind
+from tocsin.kernel.language import format_datetime, format_number, gettext as _, gettext_noop, ngettext
+from tocsin.messaging.queries import Spent
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Attempt, Message, Proven, Reason, Status, StatusKind, Trace
+from tocsin.messaging.values import Attempt, Message, Priority, Proven, Purpose, Reason, Status, StatusKind, Trace
 
 STATES = {
     MessageState.QUEUED: gettext_noop("queued"),
@@ -41,6 +43,18 @@ REASONS = {
     Reason.NO_ANSWER: gettext_noop("it left, and the provider's answer never came"),
     Reason.SENDER_DIED: gettext_noop("the sender died while it held the message"),
     Reason.NO_REPORT: gettext_noop("no report ever came, and somebody decided"),
+}
+PURPOSES = {
+    Purpose.SECURITY: gettext_noop("security"),
+    Purpose.SERVICE: gettext_noop("service"),
+    Purpose.MARKETING: gettext_noop("marketing"),
+    Purpose.TEST: gettext_noop("test"),
+}
+_PRIORITIES = {
+    Priority.SECURITY: gettext_noop("before everything else"),
+    Priority.CONVERSATION: gettext_noop("before service messages and campaigns"),
+    Priority.SERVICE: gettext_noop("before campaigns"),
+    Priority.BULK: gettext_noop("when nothing else waits"),
 }
 _REPORTS = {
     StatusKind.SENT: gettext_noop("sent"),
@@ -98,6 +112,9 @@ def sentence(message: Message) -> str:
         MessageState.CLAIMED: _("Not yet: it is being sent."),
         MessageState.RETRYING: _("Not yet: it is tried again later, because {reason}."),
     }
+    if message.state is MessageState.SENT and message.address_kind is AddressKind.EMAIL:
+        mails = _("Not known: the mail server took it ({time}). Mail servers report failures only; none has come.")
+        return mails.format(time=at)
     return sentences[message.state].format(time=at, reason=reason_words(message.reason) or _("nobody knows why"))
 
 
@@ -115,14 +132,16 @@ def reason_words(reason: str) -> str:
     return _(REASONS[Reason(reason)]) if reason in set(Reason) else reason
 
 
-def print_trace(trace: Trace, *, shown: str, reveal: bool, price: str = "") -> None:
-    """Print the answer first, then how it is known, then everything."""
+def print_trace(trace: Trace, *, beside: Sequence[tuple[str, object]], reveal: bool) -> None:
+    """Print the answer first, then how it is known, then everything; ``beside`` are further facts of the message."""
     message = trace.message
     listing.lines(sentence(message), style=f"bold {_COLOURS[answer(message)]}")
     for line in _ground(trace):
         listing.lines(line)
     listing.lines("")
-    listing.console().print(listing.pairs(_facts(message, reveal=reveal, shown=shown, price=price)))
+    listing.console().print(
+        listing.pairs([*_facts(trace.message, reveal=reveal), *(each for each in beside if each[1])])
+    )
     if trace.attempts or trace.statuses or trace.inbound:
         listing.lines("")
         _print_steps(trace)
@@ -167,22 +186,21 @@ def _proofs(trace: Trace) -> list[str]:
     return told
 
 
-def _facts(message: Message, *, reveal: bool, shown: str, price: str) -> list[tuple[str, object]]:
+def _facts(message: Message, *, reveal: bool) -> list[tuple[str, object]]:
     address = message.address if reveal else customers.masked(message.address)
     rows: list[tuple[str, object]] = [
         (_("message"), message.id),
         (_("to"), address),
         (_("account"), message.account),
         (_("channel"), message.channel),
-        (_("purpose"), f"{message.purpose.value}, {message.priority.name.lower()}"),
+        (_("purpose"), _(PURPOSES[message.purpose])),
+        (_("priority"), _(_PRIORITIES[message.priority])),
         (_("template"), message.template),
-        (_("text"), shown or _("erased, or only its digest is kept")),
         (_("digest"), message.digest),
         (_("queued"), format_datetime(message.queued_at, seconds=True)),
         (_("state"), _(STATES[message.state]) + (f", {message.detail}" if message.detail else "")),
         (_("next try"), format_datetime(message.next_try_at, seconds=True) if message.next_try_at else ""),
         (_("provider's id"), message.provider_id),
-        (_("price"), price),
         (_("broadcast"), message.broadcast),
     ]
     return [(name, value) for name, value in rows if value]
@@ -218,14 +236,25 @@ def _status(status: Status) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def price_words(price: Spent | None) -> str:
+    """Return what a message cost, or why nobody knows."""
+    if price is None:
+        return ""
+    if price.unpriced:
+        return _("no rate is known for its category and country")
+    if price.free:
+        return _("free")
+    return f"{format_number(price.micros / 1_000_000, decimals=4)} {price.currency}"
+
+
 def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
     """Print messages as a table, newest first."""
     table = listing.table(_("queued"), _("message"), _("channel"), _("to"), _("purpose"), _("state"), _("reason"))
     for each in messages:
         address = each.address if reveal else customers.masked(each.address)
         listing.add(
-            table, format_datetime(each.queued_at, seconds=True), each.id, each.channel, address, each.purpose.value,
-            _(STATES[each.state]), reason_words(each.reason),
+            table, format_datetime(each.queued_at, seconds=True), each.id, each.channel, address,
+            _(PURPOSES[each.purpose]), _(STATES[each.state]), reason_words(each.reason),
         )  # fmt: skip
     listing.console().print(table)
 

@@ -6,7 +6,7 @@ with volume tiers depend on how many of a month came before. So it is the same w
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,11 @@ from uuid import UUID
 from django.db import connection
 
 from tocsin.kernel.language import gettext as _
+from tocsin.kernel.loading import lazily
 from tocsin.messaging.errors import RatesNotUnderstood
 from tocsin.messaging.values import StatusKind, StatusUpdate
+
+models = lazily("tocsin.messaging.models")
 
 _PRICED_KINDS = frozenset({StatusKind.SENT, StatusKind.DELIVERED, StatusKind.READ})
 
@@ -143,6 +146,20 @@ def spend(*, since: datetime, until: datetime, by: SpendBy, currency: str = "") 
             Spent(key, messages, free, unpriced, int(micros), meant)
             for key, messages, free, unpriced, micros in cursor.fetchall()
         )
+
+
+def price_of(message_id: UUID) -> Spent | None:
+    """Return what one message cost; None while it has not arrived, or nobody told its category."""
+    counted = models.MessagePrice.objects.filter(message_id=message_id).first()
+    if counted is None:
+        return None
+    currency = _only_currency()
+    asked = {"since": counted.at, "until": counted.at + timedelta(microseconds=1), "currency": currency}
+    with connection.cursor() as cursor:
+        cursor.execute(_SPENT.format(key="message_id::text"), asked)
+        found = {key: each for key, *each in cursor.fetchall()}
+    messages, free, unpriced, micros = found[str(message_id)]
+    return Spent(str(message_id), messages, free, unpriced, int(micros), currency)
 
 
 def _only_currency() -> str:
