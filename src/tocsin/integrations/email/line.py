@@ -68,7 +68,7 @@ class Line:
         """Hand one mail over; raises TransportError, and OutcomeUnknown only after its last dot has left."""
         self.mails += 1
         self.said_more_than_sender = False
-        stage, clean = Stage.SENDER, False
+        stage, clean, transport = Stage.SENDER, False, self._client.transport
         try:
             async with asyncio.timeout(self._server.timeout_seconds):
                 options = self._options(envelope)
@@ -95,17 +95,18 @@ class Line:
         finally:
             self.usable = clean
             if not clean:
-                _hang_up(self._client)
+                _hang_up(self._client, transport=transport)
 
     async def close(self) -> None:
         """Say goodbye, shortly, and hang up."""
+        transport = self._client.transport  # saying goodbye takes it away, and leaves a TLS line half open
         try:
             async with asyncio.timeout(CLOSING_SECONDS):
                 await self._client.quit()
         except (SMTPException, OSError, TimeoutError):
             pass  # it is gone already
         finally:
-            _hang_up(self._client)
+            _hang_up(self._client, transport=transport)
 
     @property
     def is_connected(self) -> bool:
@@ -192,9 +193,8 @@ async def opened(server: Server) -> Line:
     return Line(client, server=server)
 
 
-def _hang_up(client: SMTP) -> None:
+def _hang_up(client: SMTP, *, transport: asyncio.BaseTransport | None) -> None:
     """Close at once: a TLS line would wait for the other side's goodbye, long after its loop has ended."""
-    transport = client.transport
     client.close()
     if isinstance(transport, asyncio.WriteTransport):
         transport.abort()
