@@ -84,10 +84,16 @@ class World:
 
     def emit(self, field: str, value: dict[str, Any], *, phone: str = "") -> None:
         """Queue a webhook update; `phone` is the id of the number it belongs to, if to one."""
-        self.webhooks.queue(field, value, url=self.webhook_of(phone))
+        self.webhooks.queue(field, value, url=self.webhook_of(phone, field=field))
 
-    def webhook_of(self, phone: str = "") -> str:
-        """Return where updates go: the number's own address, else the account's, else the application's."""
+    def webhook_of(self, phone: str = "", *, field: str = "messages") -> str:
+        """Return where updates of a field go: the number's own address, else the account's, else the application's.
+
+        Empty when they go nowhere: no address, no subscription of the account, or not of this field.
+        """
+        fields = self.records.subscribed_fields
+        if not self.subscribed or (fields and field not in fields):
+            return ""
         number = self.numbers.get(phone)
         return (number.webhook if number else "") or self.waba_webhook or self.settings.webhook
 

@@ -155,3 +155,18 @@ def test_webhooks_are_lost_doubled_and_wrongly_signed_when_the_plan_says_so(with
         assert right == [True, True, False]
 
     with_account(act, plan=plan, connections=1)
+
+
+def test_nothing_is_told_without_a_subscription_or_of_a_field_nobody_asked_for(with_account):
+    async def act(account):
+        await account.ask("DELETE", "/21/subscribed_apps")
+        await account.admin("say", **{"from": "+33600000001", "text": "lost"})
+        await account.ask("POST", "/21/subscribed_apps")
+        account.world.records.subscribed_fields = ["messages"]
+        await account.admin("emit", field="account_update", value={})
+        await account.admin("say", **{"from": "+33600000001", "text": "told"})
+        await account.receiver.until(lambda: account.receiver.posts)
+        assert [field for field, _ in account.receiver.values] == ["messages"]
+        assert [message["text"]["body"] for message in account.receiver.messages] == ["told"]
+
+    with_account(act)
