@@ -62,13 +62,13 @@ def smtp(**given: Any) -> None:
 
 async def _serve(catcher: Any) -> None:
     """Catch until the process is told to stop."""
-    await catcher.start()
-    host = catcher.settings.host
-    click.echo(f"Listening on smtp://{host}:{catcher.port} and http://{host}:{catcher.http_port}")
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    await catcher.start()
+    host = catcher.settings.host
+    click.echo(f"Listening on smtp://{host}:{catcher.port} and http://{host}:{catcher.http_port}")
     await stopped.wait()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(catcher.stop(), _STOP_SECONDS)

@@ -53,6 +53,8 @@ FRENCH = {
     "Unblock": "Débloquer",
     "Write as this person": "Écrire à la place de cette personne",
     "dropped": "ligne coupée",
+    "dropped before it was taken": "ligne coupée avant l’acceptation",
+    "Dropped lines": "Lignes coupées",
     "location": "position",
     "picture": "image",
     "reads": "lit",

@@ -48,9 +48,7 @@ function sift(item) {
 }
 
 function counts(count) {
-  by("received").textContent = count.received.toLocaleString(document.documentElement.lang);
-  by("accepted").textContent = count.accepted.toLocaleString(document.documentElement.lang);
-  by("refused").textContent = (count.refused + count.dropped).toLocaleString(document.documentElement.lang);
+  for (const [name, value] of Object.entries(count)) by(name).textContent = value.toLocaleString(document.documentElement.lang);
   if (count.received === 0) {
     shown.clear();
     by("mails").replaceChildren();
