@@ -105,7 +105,9 @@ def status_leaf(
 
 def stamp(moment: datetime | None) -> str:
     """Return a moment as PostgreSQL keeps it, to the microsecond, or an empty text."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds") if moment else ""
+    if moment is None:
+        return ""
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def write(batch_id: UUID, *, kind: BatchKind, leaves: Iterable[bytes], by: Author = MACHINE) -> None:

@@ -91,6 +91,19 @@ class _Decided(NamedTuple):
     crashed: bool = False
 
 
+class _End(NamedTuple):
+    """One outcome, the message it is about as it stands, and what it brings that to."""
+
+    outcome: Outcome
+    row: Locked
+    decided: _Decided
+
+    @property
+    def provider_id(self) -> str:
+        """Return how the provider names the message now."""
+        return self.outcome.accepted.provider_id if self.outcome.accepted else self.row.provider_id
+
+
 def settle(outcomes: Sequence[Outcome], *, sender: str) -> int:
     """Settle attempts, committed on return, with one journal entry; return how many were not settled before."""
     if not outcomes:
@@ -98,15 +111,12 @@ def settle(outcomes: Sequence[Outcome], *, sender: str) -> int:
     now = clock.now()
     with transaction.atomic():
         rows = locked([outcome.message_id for outcome in outcomes])
-        known = [outcome for outcome in outcomes if outcome.message_id in rows]
-        tried = _tried(known)
-        decided = {
-            outcome.message_id: _decide(outcome, rows[outcome.message_id], tried=tried, now=now) for outcome in known
-        }
-        ended = [_ended(outcome, rows[outcome.message_id], decided[outcome.message_id]) for outcome in known]
-        fresh = attempts.record(ended)
-        written = [outcome for outcome in known if outcome.message_id in fresh]
-        _write(written, rows=rows, decided=decided, sender=sender, now=now)
+        known = [(outcome, rows[outcome.message_id]) for outcome in outcomes if outcome.message_id in rows]
+        tried = _tried([outcome for outcome, _row in known])
+        ends = [_End(outcome, row, _decide(outcome, row, tried=tried, now=now)) for outcome, row in known]
+        fresh = attempts.record([_ended(end) for end in ends])
+        written = [end for end in ends if end.row.id in fresh]
+        _write(written, sender=sender, now=now)
     return len(written)
 
 
@@ -173,70 +183,60 @@ def _after(now: datetime, seconds: float) -> datetime:
     return now + timedelta(seconds=seconds)
 
 
-def _ended(outcome: Outcome, row: Locked, decided: _Decided) -> Ended:
+def _ended(end: _End) -> Ended:
+    outcome, decided = end.outcome, end.decided
     return Ended(
-        message_id=outcome.message_id, number=outcome.number, channel=row.channel, claimed_at=outcome.claimed_at,
+        message_id=end.row.id, number=outcome.number, channel=end.row.channel, claimed_at=outcome.claimed_at,
         begun_at=outcome.begun_at, answered_at=outcome.answered_at, state=decided.state, reason=decided.reason,
         code=decided.code, detail=decided.detail, fallback=outcome.fallback, digest=outcome.digest,
         provider_id=outcome.accepted.provider_id if outcome.accepted else "",
     )  # fmt: skip
 
 
-def _write(
-    outcomes: Sequence[Outcome],
-    *,
-    rows: Mapping[UUID, Locked],
-    decided: Mapping[UUID, _Decided],
-    sender: str,
-    now: datetime,
-) -> None:
+def _write(ends: Sequence[_End], *, sender: str, now: datetime) -> None:
     """Move those that may move; where a status was faster, only keep what the answer adds."""
-    moved = [each for each in outcomes if _moves(each, rows[each.message_id], decided[each.message_id], sender=sender)]
-    ids = {each.message_id for each in moved}
-    answered = [each for each in outcomes if each.message_id not in ids and _adds(each, rows[each.message_id])]
+    moved, answered = [], []
+    for end in ends:
+        if _moves(end, sender=sender):
+            moved.append(end)
+        elif end.outcome.accepted and end.row.tries == end.outcome.number:
+            answered.append(end)
     with connection.cursor() as cursor:
         if moved:
-            cursor.execute(_UPDATE, _columns(moved, rows=rows, decided=decided, now=now))
+            cursor.execute(_UPDATE, _given(moved, now=now))
         if answered:
             given = {
-                "ids": columns.uuids(each.message_id for each in answered),
-                "provider_ids": columns.texts(each.accepted.provider_id for each in answered if each.accepted),
-                "sent_at": columns.moments(each.answered_at or now for each in answered),
+                "ids": columns.uuids(end.row.id for end in answered),
+                "provider_ids": columns.texts(end.provider_id for end in answered),
+                "sent_at": columns.moments(end.outcome.answered_at or now for end in answered),
             }
             cursor.execute(_ANSWERED, given)
 
 
-def _moves(outcome: Outcome, row: Locked, decided: _Decided, *, sender: str) -> bool:
+def _moves(end: _End, *, sender: str) -> bool:
     """Whether it is still this attempt the message waits for, or one that tells more than is known."""
-    if row.tries != outcome.number or row.claimed_by != sender:
+    row, state = end.row, end.decided.state
+    if row.tries != end.outcome.number or row.claimed_by != sender:
         return False
     if row.state == MessageState.CLAIMED:
         return True
-    final = decided.state in (MessageState.SENT, MessageState.FAILED)
-    return final and RANK[decided.state] > RANK[MessageState(row.state)]
+    final = state in (MessageState.SENT, MessageState.FAILED)
+    return final and RANK[state] > RANK[MessageState(row.state)]
 
 
-def _adds(outcome: Outcome, row: Locked) -> bool:
-    return outcome.accepted is not None and row.tries == outcome.number
-
-
-def _columns(
-    moved: Sequence[Outcome], *, rows: Mapping[UUID, Locked], decided: Mapping[UUID, _Decided], now: datetime
-) -> dict[str, Any]:
-    pairs = [(each, rows[each.message_id], decided[each.message_id]) for each in moved]
-    sent_at = [each.answered_at or now if each.accepted else row.sent_at for each, row, _done in pairs]
+def _given(moved: Sequence[_End], *, now: datetime) -> dict[str, Any]:
     return {
         "now": now,
-        "ids": columns.uuids(row.id for _each, row, _done in pairs),
-        "states": columns.texts(done.state for _each, _row, done in pairs),
-        "reasons": columns.texts(done.reason for _each, _row, done in pairs),
-        "details": columns.texts(told(done.code, done.detail) for _each, _row, done in pairs),
-        "next": columns.moments(done.next_try_at for _each, _row, done in pairs),
-        "crashes": columns.numbers(row.crashes + done.crashed for _each, row, done in pairs),
-        "provider_ids": columns.texts(
-            each.accepted.provider_id if each.accepted else row.provider_id for each, row, _done in pairs
+        "ids": columns.uuids(end.row.id for end in moved),
+        "states": columns.texts(end.decided.state for end in moved),
+        "reasons": columns.texts(end.decided.reason for end in moved),
+        "details": columns.texts(told(end.decided.code, end.decided.detail) for end in moved),
+        "next": columns.moments(end.decided.next_try_at for end in moved),
+        "crashes": columns.numbers(end.row.crashes + end.decided.crashed for end in moved),
+        "provider_ids": columns.texts(end.provider_id for end in moved),
+        "sent_at": columns.moments(
+            (end.outcome.answered_at or now) if end.outcome.accepted else end.row.sent_at for end in moved
         ),
-        "sent_at": columns.moments(sent_at),
     }
 
 

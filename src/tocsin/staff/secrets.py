@@ -73,7 +73,7 @@ class Sealing:
 
     def seal(self, plain: bytes, *, about: str) -> bytes:
         """Seal one value; it opens only for the same purpose and ``about``."""
-        key, place = self._key, str(home.home_path())
+        key, place = self._key, _place()
         if key is None or key.home != place or next(key.used) >= _VALUES_A_KEY_MAX:
             self._key = key = _fresh_key(place, purpose=self.purpose)
         nonce = os.urandom(_NONCE_BYTES)
@@ -86,7 +86,7 @@ class Sealing:
         if not head.startswith(MAGIC_OF_MANY) or len(body) < _NONCE_BYTES + _TAG_BYTES:
             raise _broken(f"{self.purpose} {about}")
         try:
-            data_key = _unsealed_key(str(home.home_path()), prefix, self.purpose)
+            data_key = _unsealed_key(_place(), prefix, self.purpose)
             bound = _bound(head, purpose=self.purpose) + about.encode()
             return data_key.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], bound)
         except InvalidTag as error:
@@ -111,12 +111,18 @@ def _fresh_key(place: str, *, purpose: str) -> _DataKey:
     return _DataKey(place, prefix, _bound(head, purpose=purpose), AESGCM(fresh), count())
 
 
+def _place() -> str:
+    """Return what names this installation's folder, cheaply: a rehearsal in the same process has another one."""
+    named = os.environ.get("TOCSIN_HOME")
+    return named or str(home.home_path())
+
+
 def _bound(head: bytes, *, purpose: str) -> bytes:
     return head + purpose.encode() + b"\0"
 
 
 @lru_cache(maxsize=_UNSEALED_KEYS_MAX)
-def _unsealed_key(_home: str, prefix: bytes, purpose: str) -> AESGCM:
+def _unsealed_key(_place: str, prefix: bytes, purpose: str) -> AESGCM:
     """Return the data key of many values; kept, because thousands of values share it."""
     head, wrapped = prefix[:_HEAD_BYTES], prefix[_HEAD_BYTES:]
     sealing = _installation_key(head[len(MAGIC_OF_MANY) :])
