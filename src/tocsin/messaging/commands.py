@@ -2,11 +2,12 @@
 
 from tocsin.messaging.apps import add_app, remove_app, rotate_app
 from tocsin.messaging.bodies import erase_bodies
-from tocsin.messaging.calling import call_turn, record_account_change
+from tocsin.messaging.calling import call_turn, check_may_change_account, record_account_change
 from tocsin.messaging.channels import add_channel, hold_channel, release_channel, remove_channel
 from tocsin.messaging.claiming import claim
 from tocsin.messaging.deciding import cancel_messages, decide_unknown
 from tocsin.messaging.intake import erase_intake, retry_intake, store_intake, take_intake
+from tocsin.messaging.media_fetching import erase_media, fetch_media
 from tocsin.messaging.pacing import forget as forget_paces
 from tocsin.messaging.queueing import PEOPLE_WITHOUT_SIGNATURE_MAX, queue_messages
 from tocsin.messaging.rates import import_rates
@@ -26,10 +27,13 @@ __all__ = [
     "apply_statuses",
     "call_turn",
     "cancel_messages",
+    "check_may_change_account",
     "claim",
     "decide_unknown",
     "erase_bodies",
     "erase_intake",
+    "erase_media",
+    "fetch_media",
     "forget_paces",
     "hold_channel",
     "hold_template",

@@ -19,7 +19,7 @@ from psycopg.errors import DeadlockDetected
 
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
-from tocsin.kernel import clock
+from tocsin.kernel import clock, failpoints
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
@@ -120,6 +120,7 @@ def take_intake(read: Read, *, limit: int = TAKEN_AT_ONCE_MAX) -> int:
                 claimed = _claim(limit)
                 if claimed:
                     _settle(_taken(claimed, read))
+                    failpoints.reach("in_intake")
             return len(claimed)
         except OperationalError as error:
             # Two workers met at the same people in another order: the server undid one of them.

@@ -1,6 +1,7 @@
 """What a channel must fulfil. Each kind is one folder of integrations; the contract suite runs on every one."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from tocsin.customers.values import AddressKind
@@ -84,6 +85,14 @@ class Checkable(Protocol):
 
     async def check(self) -> Sequence[Remark]:
         """Ask the provider, sending nothing to anybody."""
+
+
+@runtime_checkable
+class MediaSource(Protocol):
+    """What a channel may offer besides: files that came with messages, fetched by the provider's id of them."""
+
+    async def fetch_media(self, media_id: str, to: Path, *, sha256: str = "") -> object:
+        """Fetch one file to ``to``, whole and as announced (``sha256`` in hex or base64); a TocsinError otherwise."""
 
 
 class Limits(Protocol):

@@ -136,6 +136,18 @@ def count(updates: Iterable[StatusUpdate]) -> None:
             cursor.execute(_COUNT, [list(column) for column in zip(*rows, strict=True)])
 
 
+def ids_of(updates: Iterable[StatusUpdate]) -> dict[str, UUID]:
+    """Return the provider's id -> our id, of messages that are ours."""
+    told = list(updates)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT provider_id, id FROM tocsin_outboundmessage WHERE provider_id = ANY(%s) AND provider_id <> ''",
+            [[each.provider_id for each in told]],
+        )
+        found: dict[str, UUID] = dict(cursor.fetchall())
+    return {**found, **{each.provider_id: each.message_id for each in told if each.message_id is not None}}
+
+
 def spend(*, since: datetime, until: datetime, by: SpendBy, currency: str = "") -> tuple[Spent, ...]:
     """Return what the messages that arrived in [since, until) cost; RatesNotUnderstood when the currency is open."""
     meant = currency.upper() or _only_currency()

@@ -4,6 +4,7 @@ from tocsin.messaging.apps import app, app_named, apps
 from tocsin.messaging.channels import channel, channel_secrets, channels
 from tocsin.messaging.inbound import inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
+from tocsin.messaging.media_fetching import Media, media_of, media_pieces
 from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
 from tocsin.messaging.rates import Rate, rates
 from tocsin.messaging.templates import Template, template, templates
@@ -13,6 +14,7 @@ from tocsin.messaging.waiting import outbox_status
 
 __all__ = [
     "KeptFile",
+    "Media",
     "Rate",
     "SpendBy",
     "Spent",
@@ -28,6 +30,8 @@ __all__ = [
     "intake_aside",
     "intake_body",
     "intake_counts",
+    "media_of",
+    "media_pieces",
     "message",
     "messages",
     "outbox_status",

@@ -5,10 +5,12 @@ Nothing here may depend on the order or the number of times something is told: p
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db import connection
 
-from tocsin.messaging import inbound, lines, naming, objecting, pricing, statuses, templates
+from tocsin.kernel import clock
+from tocsin.messaging import holding, inbound, lines, naming, objecting, pricing, statuses, templates
 from tocsin.messaging.naming import Line, Lines
 from tocsin.messaging.states import IntakeState
 from tocsin.messaging.values import (
@@ -17,10 +19,15 @@ from tocsin.messaging.values import (
     InboundUpdate,
     LineUpdate,
     Objection,
+    Reason,
+    StatusKind,
     StatusUpdate,
     Taken,
     TemplateUpdate,
+    Verdict,
 )
+
+REFUSAL_FRESH = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -113,7 +120,31 @@ def _statuses(told: Iterable[tuple[Remains, StatusUpdate]], lines_of: Lines) -> 
     for one, each in pairs:
         if id(each) in unowned:
             one.nobodys.append(each)
-    pricing.count([each for _, each in pairs if id(each) not in unowned])
+    ours = [each for _, each in pairs if id(each) not in unowned]
+    pricing.count(ours)
+    _refusals(ours)
+
+
+def _refusals(ours: Iterable[StatusUpdate]) -> None:
+    """Let refusals told by status hold, slow and stop as those in an answer do.
+
+    Only fresh ones: providers repeat for days, and what a person released since must not be held again.
+    """
+    now = clock.now()
+    refused = [each for each in ours if each.verdict is not None]
+    fresh = [each for each in refused if each.verdict is Verdict.STOPPED or now - each.at < REFUSAL_FRESH]
+    if fresh:
+        message_ids = pricing.ids_of(fresh)
+        holding.take_refusals(
+            [
+                holding.Refusal(
+                    message_ids[each.provider_id], each.verdict or Verdict.DEAD, each.reason or Reason.REFUSED,
+                    each.code, complained=each.status is StatusKind.COMPLAINED,
+                )
+                for each in fresh if each.provider_id in message_ids
+            ],
+            now=now,
+        )  # fmt: skip
 
 
 def _portfolio(line: Line | None) -> str:
