@@ -129,7 +129,7 @@ def checked(world: World, body: Body, *, phone: str) -> Outgoing:
             if "messaging_product" not in body
             else GraphError(100, "Param messaging_product must be one of {WHATSAPP}.")
         )
-    if body.get("recipient_type", "individual") not in {"individual", "group"}:
+    if body.get("recipient_type", "individual") not in ("individual", "group"):
         raise GraphError(100, "Param recipient_type must be one of {INDIVIDUAL, GROUP}.")
     callback = body.get("biz_opaque_callback_data", "")
     if not isinstance(callback, str) or len(callback) > CALLBACK_MOST:
@@ -139,7 +139,7 @@ def checked(world: World, body: Body, *, phone: str) -> Outgoing:
     number = world.numbers[phone]
     person, given, by_user_id = recipient(world, body, number=number)
     kind = body.get("type", "text")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise GraphError(131051, f"Message type {kind!r} is not currently supported.")
     if kind not in body:
         raise missing(kind)

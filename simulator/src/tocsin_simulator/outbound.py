@@ -128,13 +128,13 @@ def check_reaction(content: Body, _world: World) -> None:
 def check_interactive(content: Body, world: World) -> None:
     """Check what all interactive messages have, then what their kind has."""
     kind = required(content, "type", of="interactive")
-    checked = INTERACTIVE.get(kind)
+    checked = INTERACTIVE.get(kind) if isinstance(kind, str) else None
     if checked is None:
         raise GraphError(131009, f"Interactive Message type, {kind!r}, is not valid.")
     action = content.get("action", {})
     if kind != "order_status":
         action = an_object(required(content, "action", of="interactive"), place="interactive['action']")
-    if "body" in content or kind not in {"product", "catalog_message", "call_permission_request"}:
+    if "body" in content or kind not in ("product", "catalog_message", "call_permission_request"):
         body = an_object(required(content, "body", of="interactive"), place="interactive['body']")
         most = TEXT_MOST if kind == "list" else 1024
         length(body.get("text"), most, what="Body text")
@@ -150,7 +150,7 @@ def check_header(header: Body, *, kind: str, world: World) -> None:
     of = required(header, "type", of="interactive['header']")
     if of == "text":
         length(header.get("text"), 60, what="Header text")
-    elif of in {"image", "video", "document"} and kind not in {"list", "product_list"}:
+    elif of in ("image", "video", "document") and kind not in {"list", "product_list"}:
         check_media(
             of, an_object(required(header, of, of="interactive['header']"), place=f"header['{of}']"), world=world
         )
