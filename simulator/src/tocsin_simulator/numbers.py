@@ -12,7 +12,7 @@ from tocsin_simulator.values import LEVELS, TIERS, Number
 from tocsin_simulator.world import World
 
 DEFAULT_FIELDS = (
-    "verified_name,code_verification_status,display_phone_number,quality_rating,platform_type,throughput,"
+    "verified_name,code_verification_status,display_phone_number,status,quality_rating,platform_type,throughput,"
     "last_onboarded_time,webhook_configuration,id"
 )
 CODE = "123456"  # what the SMS of a verification says in this world

@@ -1,5 +1,6 @@
 """What people see of a business number: profile, shop, ice breakers, QR codes, user name; and its settings."""
 
+import base64
 import re
 from typing import Any
 
@@ -143,7 +144,7 @@ async def write_code(world: World, request: Request) -> Reply:
     if code is None and len(codes) >= QR_CODES_MAX:
         raise GraphError(100, f"A number can have at most {QR_CODES_MAX} QR codes.")
     if code is None:
-        code = world.digest("qr", world.new_id()).hex()[:14].upper()
+        code = base64.b32encode(world.digest("qr", world.new_id())).decode()[:14]
         codes[code] = {"code": code, "deep_link_url": f"https://wa.me/message/{code}", "qr_image_url": None}
     codes[code]["prefilled_message"] = text
     if picture := str(given.get("generate_qr_image", "")).upper():
@@ -217,7 +218,10 @@ async def suggest_usernames(world: World, request: Request) -> Reply:
 
 async def read_official(world: World, request: Request) -> Reply:
     """Answer whether the number has the badge of an official business account."""
-    return Reply({"oba_status": _number(world, request).extra.get("oba_status", "NOT_STARTED")})
+    number = _number(world, request)
+    status = number.extra.get("oba_status", "NOT_STARTED")
+    told = f"The request for an official business account is {status.replace('_', ' ').lower()}."
+    return Reply({"id": number.id, "oba_status": status, "status_message": told})
 
 
 async def ask_official(world: World, request: Request) -> Reply:
@@ -227,7 +231,7 @@ async def ask_official(world: World, request: Request) -> Reply:
         if not given.get(name):
             raise missing(name)
     _number(world, request).extra["oba_status"] = "PENDING"
-    return Reply()
+    return Reply({"success": True, "message": "The request was taken."})
 
 
 async def read_compliance(world: World, request: Request) -> Reply:
