@@ -56,8 +56,9 @@ def command(wired: Wired, *, scenario: str, lines: int, seed: int, out: Path, ke
     Larkwave, a music streaming service nobody has heard of, keeps two days of logs: web site, API, log-ins, internal
     tools. An attack is planted among its listeners, offices, partners and crawlers; then the logs are investigated
     exactly as `tocsin investigate` would. What was planted lies beside them, for comparison. Then the door is closed:
-    the scope is frozen, a plan drawn and signed by two people, and the gate asked who passes; all of it in an
-    installation of the demo's own, which never touches yours.
+    the scope is frozen, a plan drawn and signed by two people, and the gate asked who passes. Two of the people are
+    told, one on WhatsApp and one by mail, and one answers. All of it in an installation of the demo's own, which
+    never touches yours, and with a WhatsApp and a mail server that are simulated on this machine.
     """
     name = ScenarioName(scenario)
     told = Console(stderr=True, highlight=False)
@@ -69,7 +70,7 @@ def command(wired: Wired, *, scenario: str, lines: int, seed: int, out: Path, ke
     )
     findings = out / rehearsals.FINDINGS
     investigation = watched((str(made.logs),), out=findings, formats=wired.formats, question=question)
-    demo_door.close_door(wired, scenario=name, investigation=investigation, made=made)
+    demo_door.close_door(wired, scenario=name, investigation=investigation, made=made, seed=seed)
     if not keep:
         shutil.rmtree(made.logs)
     _point(findings, made=made, keep=keep)
@@ -101,6 +102,10 @@ def _point(findings: Path, *, made: Simulated, keep: bool) -> None:
         (_("Report"), str((findings / "report.html").resolve())),
         (_("What was planted"), str(made.truth.resolve())),
         (_("Logs"), str(made.logs.resolve()) if keep else _("removed; --keep keeps them")),
+    ]
+    pages = zip((_("Their phones"), _("Their mails")), rehearsals.PAGES, strict=True)
+    lines += [
+        (label, str((findings.parent / name).resolve())) for label, name in pages if (findings.parent / name).exists()
     ]
     console.print()
     for label, value in lines:

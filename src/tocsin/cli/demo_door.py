@@ -7,32 +7,44 @@ from pathlib import Path
 import orjson
 
 from tocsin import story
-from tocsin.cli import contain_shown, listing
+from tocsin.cli import contain_shown, demo_people, listing
 from tocsin.cli.wired import Wired
 from tocsin.containment.values import Plan
-from tocsin.kernel import home
+from tocsin.kernel import clock, home
 from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.rehearsals import commands as rehearsals
 from tocsin.rehearsals.values import LEAD, DoorClosed, ScenarioName, Simulated
 from tocsin.reports.values import Investigation
+from tocsin.scopes import queries as scopes
 
 
-def close_door(wired: Wired, *, scenario: ScenarioName, investigation: Investigation, made: Simulated) -> None:
-    """Declare, freeze, plan, approve, start and publish in an installation of the rehearsal's own; print who passes."""
+def close_door(
+    wired: Wired, *, scenario: ScenarioName, investigation: Investigation, made: Simulated, seed: int
+) -> None:
+    """Declare, freeze, plan, approve, start and publish in an installation of the rehearsal's own; print who passes.
+
+    Then tell two of the people, and show their phones.
+    """
     folder = investigation.folder.parent / rehearsals.HOME
     shutil.rmtree(folder, ignore_errors=True)
     with home.elsewhere(folder):
         try:
             with wired.rows():
                 people = rehearsals.enrol_people(home.data_home())
-                incident, _revision = story.declare(investigation, by=people[LEAD])
-                closed = rehearsals.close_door(
-                    incident.number, scenario=scenario, policy=made.policy, people=people, accounts=made.accounts,
-                    attack_ts=_attack_ts(made.truth),
-                )  # fmt: skip
+                with demo_people.stage(wired, seed=seed, by=people[LEAD]) as stage:
+                    incident, _revision = story.declare(investigation, by=people[LEAD])
+                    attack_ts = _attack_ts(made.truth)
+                    closed = rehearsals.close_door(
+                        incident.number, scenario=scenario, policy=made.policy, people=people, accounts=made.accounts,
+                        attack_ts=attack_ts,
+                    )  # fmt: skip
+                    _print(closed)
+                    demo_people.tell_people(
+                        wired, on=stage, revision=scopes.revision(incident.number, number=closed.plan.revision),
+                        accounts=made.accounts, folder=folder.parent, at=clock.from_ms(attack_ts), by=people[LEAD],
+                    )  # fmt: skip
         finally:
             wired.remove_rows()
-    _print(closed)
 
 
 def _attack_ts(truth: Path) -> int:

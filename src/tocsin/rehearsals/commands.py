@@ -11,12 +11,38 @@ from tocsin.rehearsals import company, decisions, intruder, logs, scraping, stuf
 from tocsin.rehearsals.company import Company
 from tocsin.rehearsals.door import close_door, enrol_people
 from tocsin.rehearsals.errors import FolderTaken, SizeRefused
+from tocsin.rehearsals.telling import (
+    MAIL,
+    PHONE,
+    chosen,
+    import_address_book,
+    tell_two,
+    world_secrets,
+    write_address_book,
+)
 from tocsin.rehearsals.values import LINES_MAX, LINES_MIN, Planted, ScenarioName, Simulated, Suspect
 
-__all__ = ["COMPANY_NAME", "FINDINGS", "HOME", "clear_folder", "close_door", "enrol_people", "simulate"]
+__all__ = [
+    "COMPANY_NAME",
+    "FINDINGS",
+    "HOME",
+    "MAIL",
+    "PAGES",
+    "PHONE",
+    "chosen",
+    "clear_folder",
+    "close_door",
+    "enrol_people",
+    "import_address_book",
+    "simulate",
+    "tell_two",
+    "world_secrets",
+    "write_address_book",
+]
 
 FINDINGS = "findings"  # where the door puts what the investigation says
 HOME = "home"  # the installation of its own in which the rest of the story is played
+PAGES = ("phones.html", "mails.html")  # what the people who were told saw
 _FOLDERS = ("logs", "truth", FINDINGS, HOME)
 COMPANY_NAME = company.NAME
 
@@ -30,6 +56,8 @@ def clear_folder(folder: Path) -> None:
                 where=folder,
                 mend="Name another with --out, or an empty one.",
             )
+        for name in PAGES:
+            (folder / name).unlink(missing_ok=True)
         for name in _FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
     for name in _FOLDERS[:2]:

@@ -9,3 +9,7 @@ class FolderTaken(TocsinError):
 
 class SizeRefused(TocsinError):
     """Fewer lines than a company can be told from, or more than the generator was measured for."""
+
+
+class RehearsalStuck(TocsinError):
+    """Something that should have happened in a rehearsal did not."""

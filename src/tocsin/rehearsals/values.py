@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.containment.values import GateList, Plan
+from tocsin.messaging.values import Trace
 from tocsin_gate import Decision
 
 LINES_MIN = 50_000
@@ -117,3 +118,38 @@ class DoorClosed:
     list: GateList
     knocks: tuple[Knock, ...]
     approved_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorldSecrets:
+    """What a simulated WhatsApp and its customer agree on, fresh for each rehearsal."""
+
+    token: str
+    app_secret: str
+    verify_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSetting:
+    """A channel into the simulated world, as it is connected."""
+
+    name: str
+    kind: str
+    line: str
+    account: str
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One person who was told: who, over which channel, what, with all that is known of it, and what came back."""
+
+    name: str
+    address: str
+    channel: str
+    subject: str
+    text: str
+    trace: Trace
+    before: str = ""
+    answer: str = ""
