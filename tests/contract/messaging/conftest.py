@@ -13,6 +13,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from django.db import transaction
 
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import MACHINE, Assurance, Author
@@ -71,6 +72,25 @@ def rows(url: str) -> Iterator[None]:
     """Open a fresh database for the length of the test, without numbering or witnessing anything at its end."""
     settings.use_database(settings.parameters_of_url(url))
     yield
+    settings.connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def shared_url(server: Place) -> str:
+    """Return the address of a migrated database in which every test takes back what it did."""
+    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
+        session.execute("CREATE DATABASE shared TEMPLATE tocsin")
+    return f"postgresql://tocsin@/shared?host={server.socket_folder}"
+
+
+@pytest.fixture
+def undone_rows(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Open a database whose changes are taken back at the end of the test: fast, for one thread and one process."""
+    monkeypatch.setenv("TOCSIN_DATABASE_URL", shared_url)
+    settings.use_database(settings.parameters_of_url(shared_url))
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
     settings.connections.close_all()
 
 
@@ -143,5 +163,12 @@ class Outbox:
 
 
 @pytest.fixture
-def outbox(rows: None) -> Outbox:
+def outbox(undone_rows: None) -> Outbox:
+    """Return an outbox for one thread."""
+    return Outbox()
+
+
+@pytest.fixture
+def committed_outbox(rows: None) -> Outbox:
+    """Return an outbox that several threads see."""
     return Outbox()
