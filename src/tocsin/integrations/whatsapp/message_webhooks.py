@@ -132,9 +132,10 @@ def shown(kind: str, message: Mapping[str, Any]) -> str:
             return text(answer.get("title")) or text(answer.get("body")) or text(answer.get("response"))
         case "location":
             place = [text(part.get("name")), text(part.get("address"))]
-            return ", ".join(each for each in place if each) or f"{part.get('latitude')}, {part.get('longitude')}"
+            point = f"{part['latitude']}, {part['longitude']}" if {"latitude", "longitude"} <= part.keys() else ""
+            return ", ".join(each for each in place if each) or point
         case "contacts":
-            found = [text(mapping(mapping(each).get("name")).get("formatted_name")) for each in listed(message[kind])]
+            found = [text(mapping(mapping(each).get("name")).get("formatted_name")) for each in listed(message.get(kind))]
             return ", ".join(each for each in found if each)
         case "edit":
             inner = mapping(part.get("message"))

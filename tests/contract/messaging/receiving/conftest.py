@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from tests.contract.messaging.conftest import MONA, Outbox
+
 from tocsin.integrations.whatsapp.receiving import RECEIVING
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
@@ -51,11 +51,10 @@ class Hooks:
 
     def text(self, body: str = "hello", *, at: datetime = NOW, id: str = "", **named: Any) -> dict[str, Any]:
         given = {"from": PHONE[1:]} if not named else {}
-        message = {
+        return {
             **given, "id": id or next(self.ids), "timestamp": str(int(at.timestamp())), "type": "text",
             "text": {"body": body}, **named,
         }  # fmt: skip
-        return message
 
     def status(self, status: str, *, ours: Any = None, id: str = "wamid.x", seconds: int = 0, **more: Any) -> Any:
         at = str(int((NOW + timedelta(seconds=seconds)).timestamp()))
@@ -90,5 +89,4 @@ def hooks(rows: None) -> Hooks:
 @pytest.fixture
 def outbox(hooks: Hooks) -> Outbox:
     """An outbox on the number the webhooks are of."""
-    made = object.__new__(Outbox)
-    return made
+    return object.__new__(Outbox)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tests.contract.messaging.conftest import Outbox
 from tests.contract.messaging.receiving.conftest import NOW, PHONE, SCOPED, Hooks, models
+
 from tocsin.messaging.states import MessageState
 
 
