@@ -11,6 +11,9 @@ from django.db import connection, transaction
 
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
+from tocsin.messaging.channels import check_may_connect
+from tocsin.staff import permissions
+from tocsin.staff.permissions import Act
 
 CALLS_PER_HOUR = 5_000  # WhatsApp: of an account with a registered number, per application
 CALLS_AT_ONCE = 200
@@ -49,6 +52,14 @@ def _taken(account: str) -> float:
         return take_call(account)
     finally:
         connection.close()  # the thread's own
+
+
+def check_may_change_account(by: Author, *, is_setup: bool = False) -> None:
+    """Raise SignatureNeeded unless the author may change things at a provider; ``is_setup``: numbers and webhooks."""
+    if is_setup:
+        check_may_connect(by)
+    else:
+        permissions.check(Act.SEND_MESSAGE, by=by)
 
 
 def record_account_change(channel: str, *, what: str, facts: Mapping[str, Any], by: Author) -> None:

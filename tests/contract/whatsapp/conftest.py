@@ -1,10 +1,18 @@
 """Our client against the simulator of the Cloud API, which knows nothing of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tocsin.customers.values import AddressKind
@@ -12,8 +20,12 @@ from tocsin.integrations.whatsapp.account import BusinessAccount, account_of
 from tocsin.integrations.whatsapp.channel import WhatsAppNumber, connect
 from tocsin.integrations.whatsapp.contents import prepare
 from tocsin.messaging.values import Content, Outgoing, Purpose
+from tocsin.project import database, database_place, database_server
+from tocsin.project.database_place import Place
 from tocsin_simulator.server import Server
 from tocsin_simulator.values import Settings
+
+_numbers = itertools.count()
 
 
 class Simulated:
@@ -48,6 +60,61 @@ class Simulated:
     def received(self) -> list[Any]:
         """Return what reached the simulator, oldest first."""
         return [entry for entry in self.world.ledger.oldest() if not entry.inbound]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A simulator in a process of its own."""
+
+    address: str
+    line: str = "111222333"
+    account: str = "444555666"
+    token: str = "token-of-tests"
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Peer]:
+    """Run a simulator for the tests of one file."""
+    found = Peer("")
+    program = Path(sys.executable).with_name("tocsin-simulator")
+    given = ["--phone-id", found.line, "--waba-id", found.account, "--token", found.token, "--app-secret", "secret"]
+    running = subprocess.Popen(
+        [program, "whatsapp", "--port", "0", "--delay", "0", "--no-review-delay", *given],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout
+    try:
+        yield Peer(running.stdout.readline().split()[-1])
+    finally:
+        running.terminate()
+        running.wait(10)
+        running.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Run one server for the session, with the migrated database ``tocsin`` to copy from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOCSIN_HOME", str(tmp_path_factory.mktemp("server")))
+        place = database_place.find()
+        with database_server.running(place):
+            with database.opened():
+                pass
+            yield place
+    shutil.rmtree(place.base)
+
+
+@pytest.fixture
+def url(server: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Name a fresh, migrated database in ``TOCSIN_DATABASE_URL``."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
+        session.execute(f"CREATE DATABASE {name} TEMPLATE tocsin")
+        address = f"postgresql://tocsin@/{name}?host={server.socket_folder}"
+        monkeypatch.setenv("TOCSIN_DATABASE_URL", address)
+        yield address
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 Use = Callable[[Simulated], Coroutine[Any, Any, Any]]

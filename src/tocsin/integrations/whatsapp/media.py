@@ -78,8 +78,7 @@ class MediaFiles:
 
     async def upload(self, path: Path, *, media_type: str = "") -> Uploaded:
         """Upload a file, in pieces; FileNotUsable says why it cannot be sent."""
-        media_type = checked_type(path, media_type)
-        digest = digest_of(path)
+        media_type, digest = self.described(path, media_type=media_type)
         form = aiohttp.FormData()
         form.add_field("messaging_product", "whatsapp")
         form.add_field("type", media_type)
@@ -95,6 +94,10 @@ class MediaFiles:
             bytes=path.stat().st_size,
             expires_at=clock.now() + timedelta(days=UPLOADED_DAYS),
         )
+
+    def described(self, path: Path, *, media_type: str = "") -> tuple[str, str]:
+        """Return type and SHA-256 of a file that may be sent."""
+        return checked_type(path, media_type), digest_of(path)
 
     async def fetch(self, media_id: str, to: Path, *, sha256: str = "") -> Fetched:
         """Fetch a file to ``to``: its address is asked for first, because one lives five minutes.

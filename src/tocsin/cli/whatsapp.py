@@ -1,0 +1,17 @@
+"""`tocsin whatsapp`: numbers, templates, files, profile and prices of the WhatsApp Business Platform."""
+
+import click
+
+from tocsin.cli.whatsapp_account import analytics, block, number, profile
+from tocsin.cli.whatsapp_connect import connect, subscribe, test
+from tocsin.cli.whatsapp_media import media
+from tocsin.cli.whatsapp_templates import templates
+
+
+@click.group("whatsapp")
+def command() -> None:
+    """Connect and look after WhatsApp numbers: templates, files, profile, limits, prices."""
+
+
+for each in (connect, test, subscribe, number, templates, media, profile, block, analytics):
+    command.add_command(each)

@@ -1,0 +1,258 @@
+"""`tocsin whatsapp connect|subscribe|test`: from a number at Meta to the first message that arrived."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tocsin.cli import listing
+from tocsin.cli.acting import Acting, acting
+from tocsin.cli.given import secrets_in, settings_in
+from tocsin.cli.whatsapp_asking import CHANNEL, KIND, Change, asked_with, number_called
+from tocsin.cli.wired import Wired
+from tocsin.customers.values import AddressKind
+from tocsin.journal.values import Author
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _
+from tocsin.kernel.remarks import Standing
+from tocsin.messaging import commands, queries
+from tocsin.messaging.errors import ChannelNotUnderstood, NoSuchApp
+from tocsin.messaging.ports import Sending
+from tocsin.messaging.states import MessageState
+from tocsin.messaging.values import Channel, Content, Draft, Message, Priority, Purpose
+
+FAULTY = 3
+LOOK_SECONDS = 0.5
+WEBHOOKS = "/webhooks/v1/"
+_STANDING = {Standing.OK: ("ok", "green"), Standing.WARNING: ("!", "yellow"), Standing.FAULT: ("x", "red")}
+_OPEN = frozenset({MessageState.QUEUED, MessageState.CLAIMED, MessageState.RETRYING, MessageState.SENT})
+_ARRIVED = frozenset({MessageState.DELIVERED, MessageState.READ})
+_PUBLIC = click.option("--public-url", metavar="URL", help="Where `tocsin serve` is reached from outside, https://.")
+
+
+@click.command("connect")
+@click.argument("called", metavar="NAME")
+@click.option("--phone-number-id", "line", metavar="DIGITS", help="Meta's id of the number (API setup).")
+@click.option("--waba-id", "account", metavar="DIGITS", help="Meta's id of the business account.")
+@click.option(
+    "--secret", "given", multiple=True, metavar="NAME=@FILE|env:VARIABLE",
+    help="token and app_secret, read from a file or the environment; asked for if left out.",
+)  # fmt: skip
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="More settings as YAML.")
+@_PUBLIC
+@click.option("--check", "only_check", is_flag=True, help="Only look; connect nothing.")
+@click.option("--anyway", is_flag=True, help="Connect in spite of faults.")
+@click.option("--replace", is_flag=True, help="Change one that is connected: a new token, another version.")
+@acting
+@click.pass_obj
+def connect(
+    wired: Wired,
+    /,
+    *,
+    called: str,
+    line: str | None,
+    account: str | None,
+    given: tuple[str, ...],
+    config: Path | None,
+    public_url: str | None,
+    only_check: bool,
+    anyway: bool,
+    replace: bool,
+    acts: Acting,
+) -> int:
+    """Connect a number under NAME: look whether everything is in order, say what to mend, then keep it.
+
+    Looks at the token and its rights, the number, its name, quality, pace and daily limit, the webhooks and the
+    templates. Ends with 0 when messages can go out, 3 when something must be mended first.
+    """
+    settings = _settings(config, line=line, account=account)
+    secrets = _secrets(secrets_in(given), with_app=not only_check)
+    with wired.rows():
+        looked = asked_with(
+            wired, called, settings=settings, secrets=secrets, ask=lambda meta: meta.looked_at()
+        )  # fmt: skip
+        _print_remarks(looked)
+        if only_check:
+            return FAULTY if looked.faulty else 0
+        if looked.faulty and not anyway:
+            listing.lines("", _("Not connected: mend what is marked x first, or add --anyway."))
+            return FAULTY
+        by = acts.author()
+        channel = _connected(wired, called, _told(settings, looked), secrets, replace=replace, by=by)
+        if looked.templates is not None:
+            commands.save_templates(channel.account, looked.templates, complete=True)
+        app = _app(called, secrets["app_secret"], by=by)
+    _print_webhook(app, public_url)
+    listing.lines(_("{name} is connected. Send yourself a message: tocsin whatsapp test --to +...").format(name=called))
+    return FAULTY if looked.faulty else 0
+
+
+@click.command("subscribe")
+@CHANNEL
+@_PUBLIC
+@acting
+@click.pass_obj
+def subscribe(wired: Wired, called: str, public_url: str | None, acts: Acting) -> None:
+    """Have Meta send this account's webhooks: to the application's address, or with --public-url straight to ours.
+
+    Meta asks the address at once whether it is ours, so `tocsin serve` must run and be reachable there.
+    """
+    with wired.rows():
+        change = Change(wired, called, acts=acts, is_setup=True)
+        to: dict[str, str] = {}
+        if public_url:
+            app = queries.app_named(change.channel.name)
+            to = {"address": _callback(app, public_url), "verify_token": app.verify_token}
+        change.made(lambda meta: meta.access.subscribe(**to), what="webhooks subscribed")
+    listing.lines(_("Meta sends the webhooks of this account."))
+
+
+@click.command("test")
+@CHANNEL
+@click.option("--to", required=True, metavar="NUMBER", help="Your own telephone number, with + and country.")
+@click.option("--template", default="hello_world/en_US", show_default=True, metavar="NAME/LANGUAGE")
+@click.option("--text", default="", help="A text instead: only if you wrote to the number within 24 hours.")
+@click.option("--seconds", type=click.IntRange(1), default=60, show_default=True, help="Wait so long for its status.")
+@acting
+@click.pass_obj
+def test(wired: Wired, called: str, to: str, template: str, text: str, seconds: int, acts: Acting) -> int:
+    """Send one message to yourself and wait for its status. Ends with 0 when it arrived, 3 when not.
+
+    It is sent here, whether or not `tocsin serve` runs; its status comes back only while `tocsin serve` does.
+    """
+    with wired.rows():
+        channel = number_called(called)
+        sending = _open(wired, channel, queries.channel_secrets(channel.name))
+        draft = Draft(
+            channel=channel.name,
+            address=sending.address(to, kind=AddressKind.PHONE),
+            address_kind=AddressKind.PHONE,
+            prepared=sending.prepare(_content(template, text)),
+            priority=Priority.CONVERSATION,
+            purpose=Purpose.TEST,
+        )
+        [queued] = commands.queue_messages([draft], by=acts.author())
+        if queued is None:
+            raise RuntimeError("a draft without a key for once was not queued")
+        asyncio.run(_drained(commands.Sender(lambda one, secrets: _open(wired, one, secrets), only=[channel.name])))
+        message = queries.message(queued)
+        until = time.monotonic() + seconds
+        while message.state in _OPEN and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+            message = queries.message(queued)
+    return _print_outcome(message, seconds=seconds)
+
+
+async def _drained(sender: commands.Sender) -> None:
+    await sender.drain(asyncio.Event())
+
+
+def _open(wired: Wired, channel: Channel, secrets: Mapping[str, str]) -> Sending:
+    return wired.channel(channel.kind, name=channel.name, settings=channel.settings, secrets=secrets)
+
+
+def _content(template: str, text: str) -> Content:
+    if text:
+        return {"type": "text", "text": {"body": text}}
+    name, _slash, language = template.partition("/")
+    return {"type": "template", "template": {"name": name, "language": {"code": language or "en_US"}}}
+
+
+def _print_outcome(message: Message, *, seconds: int) -> int:
+    listing.lines(_("Message {id}: {state}.").format(id=message.id, state=message.state), style="bold")
+    if message.state in _ARRIVED:
+        return 0
+    if message.state is MessageState.SENT:
+        listing.lines(
+            _("Meta took it; no status came within {n} seconds.").format(n=seconds),
+            _("Look whether `tocsin serve` runs and Meta reaches it: tocsin whatsapp webhook list."),
+        )
+    elif message.detail:
+        listing.lines(message.detail, style="red")
+    return FAULTY
+
+
+def _settings(config: Path | None, *, line: str | None, account: str | None) -> dict[str, Any]:
+    mend = _("`tocsin channel kinds whatsapp` explains every setting.")
+    settings = dict(settings_in(config, mend=mend)) if config else {}
+    for key, value, words in (
+        ("phone_number_id", line, _("Meta's id of the number")),
+        ("waba_id", account, _("Meta's id of the business account")),
+    ):
+        if value:
+            settings[key] = value
+        elif key not in settings:
+            settings[key] = click.prompt(words, type=str)
+    return settings
+
+
+def _secrets(given: Mapping[str, str], *, with_app: bool) -> dict[str, str]:
+    secrets = dict(given)
+    words = {"token": _("Access token"), "app_secret": _("App secret")}
+    for key in ("token", "app_secret") if with_app else ("token",):
+        if not secrets.get(key):
+            secrets[key] = click.prompt(words[key], hide_input=True, err=True).strip()
+    return secrets
+
+
+def _told(settings: Mapping[str, Any], looked: Any) -> dict[str, Any]:
+    """Return the settings with what Meta says of the number, where staff said nothing."""
+    number = looked.number
+    if number is None:
+        return dict(settings)
+    told = {"number": number.number, "level": number.level, "tier": number.tier}
+    known = {key: value for key, value in told.items() if value and not settings.get(key)}
+    return {**settings, **known}
+
+
+def _connected(
+    wired: Wired, name: str, settings: dict[str, Any], secrets: Mapping[str, str], *, replace: bool, by: Author
+) -> Channel:
+    try:
+        sending = wired.channel(KIND, name=name, settings=settings, secrets=secrets)
+    except ChannelNotUnderstood:
+        # A level or tier of Meta's that nobody here knows: the usual one, until staff say otherwise.
+        settings = {key: value for key, value in settings.items() if key not in {"level", "tier"}}
+        sending = wired.channel(KIND, name=name, settings=settings, secrets=secrets)
+    named: Any = sending
+    return commands.add_channel(
+        name, kind=KIND, line=named.line, account=named.account, portfolio=named.portfolio, settings=settings,
+        secrets=secrets, replace=replace, by=by,
+    )  # fmt: skip
+
+
+def _app(name: str, secret: str, *, by: Author) -> Any:
+    """Return where webhooks of the number's application arrive: made now, or there already with this secret or not."""
+    try:
+        found = queries.app_named(name)
+    except NoSuchApp:
+        return queries.app(commands.add_app(name, kind=KIND, secrets=[secret], by=by))
+    if secret not in {each.value for each in found.secrets}:
+        return commands.rotate_app(name, secret=secret, by=by)
+    return found
+
+
+def _callback(app: Any, public_url: str) -> str:
+    if not public_url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise TocsinError(
+            _("Meta sends webhooks to https:// addresses only."), where="--public-url",
+            mend=_("Put a proxy with a valid certificate in front of `tocsin serve`."),
+        )  # fmt: skip
+    return public_url.rstrip("/") + WEBHOOKS + str(app.id)
+
+
+def _print_remarks(looked: Any) -> None:
+    for remark in looked.remarks:
+        word, colour = _STANDING[remark.standing]
+        listing.lines(f"{word:3}{remark.text}" + (f" {remark.mend}" if remark.mend else ""), style=colour)
+
+
+def _print_webhook(app: Any, public_url: str | None) -> None:
+    listing.lines("", _("Paste these into Meta's console, under WhatsApp, Configuration, Webhook:"))
+    address = _callback(app, public_url) if public_url else f"https://...{WEBHOOKS}{app.id}"
+    rows = [(_("callback URL"), address), (_("verify token"), app.verify_token)]
+    listing.console().print(listing.pairs(rows), soft_wrap=True)
+    listing.lines(_("and subscribe to every field there is."), "")

@@ -1,0 +1,120 @@
+"""The command line against a simulator in a process of its own, with our rows in a real database."""
+
+import json
+import re
+
+import pytest
+
+from tocsin.project.main import run
+
+from .test_sending import NOTICE
+
+HELLO = {"name": "hello_world", "language": "en_US", "category": "UTILITY",
+         "components": [{"type": "BODY", "text": "Welcome and congratulations."}]}  # fmt: skip
+
+
+@pytest.fixture
+def tocsin(url, peer, tmp_path, capsys):
+    """Return a way to run commands: ``tocsin("whatsapp", ...)`` -> (exit code, what it printed)."""
+    (tmp_path / "token").write_text(peer.token + "\n")
+    (tmp_path / "app").write_text("secret\n")
+    (tmp_path / "more.yml").write_text(f"base_url: {peer.address}\narchive_url: {peer.address}\n")
+
+    def command(*arguments, code=0):
+        capsys.readouterr()
+        found = run([str(each) for each in arguments])
+        said = capsys.readouterr()
+        assert found == code, said.out + said.err
+        assert peer.token not in said.out + said.err
+        return said.out
+
+    def connect(*more, code=0):
+        return command(
+            "whatsapp", "connect", "main", "--phone-number-id", peer.line, "--waba-id", peer.account,
+            "--secret", f"token=@{tmp_path / 'token'}", "--secret", f"app_secret=@{tmp_path / 'app'}",
+            "--config", tmp_path / "more.yml", *more, code=code,
+        )  # fmt: skip
+
+    command.connect = connect
+    return command
+
+
+def test_a_number_is_connected_looked_after_and_tested(tocsin, tmp_path, peer):
+    """The whole way of somebody new: connect, template, test message, and everything beside."""
+    (tmp_path / "hello.json").write_text(json.dumps(HELLO))
+    (tmp_path / "notice.json").write_text(json.dumps(NOTICE))
+    said = tocsin.connect("--public-url", "https://tocsin.example.org")
+    assert "whatsapp_business_messaging" in said
+    assert "No template is approved" in said
+    app = re.search(r"https://tocsin\.example\.org/webhooks/v1/([\w-]{20,})", said)[1]
+    assert re.search(r"verify token +[\w-]{20,}", said)
+
+    assert "hello_world/en_US: APPROVED" in tocsin("whatsapp", "templates", "create", tmp_path / "hello.json")
+    assert "1 template" in tocsin("whatsapp", "templates", "sync")
+    listed = json.loads(tocsin("whatsapp", "templates", "list", "--json"))
+    assert [(each["name"], each["status"]) for each in listed] == [("hello_world", "APPROVED")]
+
+    # Nothing receives webhooks here: Meta takes the message, and its status does not come.
+    said = tocsin("whatsapp", "test", "--to", "+33612345678", "--seconds", "1", code=3)
+    assert "sent" in said and "tocsin serve" in said
+
+    number = json.loads(tocsin("whatsapp", "number", "show", "--json"))
+    assert (number["quality"], number["status"]) == ("GREEN", "CONNECTED")
+    assert "250" in tocsin("whatsapp", "number", "limits")
+    tocsin("whatsapp", "profile", "set", "--about", "Security of Larkwave")
+    assert "Security of Larkwave" in tocsin("whatsapp", "profile", "show")
+    assert "131047" in tocsin("whatsapp", "block", "add", "+33612345679", code=3)
+    assert len(json.loads(tocsin("whatsapp", "analytics", "--json"))["messages"]) == 1
+
+    assert app in tocsin.connect("--replace", "--public-url", "https://tocsin.example.org")
+    assert "messaging.account_changed" in _verbs(tocsin)
+
+
+def test_a_template_is_archived_taken_out_and_deleted(tocsin, tmp_path):
+    tocsin.connect()
+    for language in ("en-US", "fr"):
+        (tmp_path / "notice.json").write_text(json.dumps({**NOTICE, "language": language, "name": "archived"}))
+        tocsin("whatsapp", "templates", "create", tmp_path / "notice.json")
+
+    def statuses():
+        found = json.loads(tocsin("whatsapp", "templates", "list", "--json"))
+        return {each["language"]: each["status"] for each in found if each["name"] == "archived"}
+
+    tocsin("whatsapp", "templates", "archive", "archived", "--language", "fr")
+    assert statuses() == {"en_US": "APPROVED", "fr": "ARCHIVED"}
+    tocsin("whatsapp", "templates", "unarchive", "archived", "--language", "fr")
+    assert statuses() == {"en_US": "APPROVED", "fr": "APPROVED"}
+    tocsin("whatsapp", "templates", "delete", "archived", "--yes")
+    assert set(statuses().values()) <= {"DELETED"}
+
+
+def test_a_file_is_uploaded_once(tocsin, tmp_path):
+    tocsin.connect()
+    file = tmp_path / "what-to-do.pdf"
+    file.write_bytes(b"%PDF-1.7 what to do")
+    first = tocsin("whatsapp", "media", "upload", file).split()[0]
+    assert tocsin("whatsapp", "media", "upload", file).split()[0] == first
+    assert tocsin("whatsapp", "media", "upload", file, "--again").split()[0] != first
+    assert "what-to-do.pdf" in tocsin("whatsapp", "media", "list")
+    tocsin("whatsapp", "media", "fetch", first, "--out", tmp_path / "back.pdf")
+    assert (tmp_path / "back.pdf").read_bytes() == file.read_bytes()
+
+
+def test_what_is_wrong_is_said_with_its_place_and_nothing_is_kept(tocsin, tmp_path, capsys):
+    (tmp_path / "token").write_text("another\n")
+    assert "x " in tocsin.connect(code=3)
+    assert "Not connected" in tocsin.connect(code=3)
+    assert tocsin("channel", "list").count("whatsapp") == 0
+    (tmp_path / "bad.yml").write_text("name: Bad Name\nlanguage: en_US\ncategory: utility\ncomponents: []\n")
+    tocsin("whatsapp", "templates", "create", tmp_path / "bad.yml", code=2)
+
+
+def test_a_template_file_with_a_mistake_is_refused_with_file_and_place(tocsin, tmp_path, capsys):
+    tocsin.connect()
+    (tmp_path / "bad.yml").write_text("name: Bad Name\nlanguage: en_US\ncategory: utility\ncomponents: []\n")
+    assert run(["whatsapp", "templates", "create", str(tmp_path / "bad.yml")]) == 2
+    assert "bad.yml: name" in capsys.readouterr().err
+
+
+def _verbs(tocsin):
+    return tocsin("journal", "export")
