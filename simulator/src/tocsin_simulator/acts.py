@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import orjson
 
-from tocsin_simulator import statuses
+from tocsin_simulator import statuses, template_life
 from tocsin_simulator.ledger import Entry
 from tocsin_simulator.people import Person
 from tocsin_simulator.statuses import Life
-from tocsin_simulator.values import Number
+from tocsin_simulator.values import Number, Template
 from tocsin_simulator.world import World
 
 
@@ -19,6 +19,7 @@ class Sent(Protocol):
 
     kind: str
     content: Any
+    template: Template | None
 
 
 def react(world: World, life: Life, sent: Sent, *, failed: bool) -> None:
@@ -29,12 +30,17 @@ def react(world: World, life: Life, sent: Sent, *, failed: bool) -> None:
     if statuses.share_of(digest, 2) >= person.receives:
         return
     scale = world.settings.delay
-    after = sum(
-        statuses.normal_of(digest, place, shape, scale=scale)
-        for place, shape in ((4, statuses.DELIVERED), (8, statuses.READ), (20, statuses.ANSWERED))
+    after = (
+        max(person.away_until - world.clock.now(), 0.0)
+        + statuses.normal_of(digest, 0, statuses.SENT, scale=scale)
+        + statuses.normal_of(digest, 4, statuses.DELIVERED, scale=scale)
+        + statuses.read_after(life, scale=scale)
+        + statuses.answer_after(life, scale=scale)
     )
     if statuses.share_of(digest, 22) < person.blocks:
         world.clock.after(after, block, world, person.phone, life.entry.phone)
+        if sent.template is not None:
+            world.clock.after(after, template_life.blocked, world, sent.template.id)
     elif statuses.share_of(digest, 24) < person.answers and person.patience > 0:
         world.people.remember(person.phone).patience -= 1
         world.clock.after(after, answer, world, life.entry, answer_to(sent, person))

@@ -5,7 +5,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from tocsin_simulator import acts, limits, statuses
+from tocsin_simulator import acts, limits, statuses, template_life
 from tocsin_simulator.errors import GraphError, missing
 from tocsin_simulator.faults import Rule
 from tocsin_simulator.ledger import Entry
@@ -263,6 +263,7 @@ def accept(world: World, outgoing: Outgoing, body: bytes) -> tuple[Reply, Entry]
     held = start(world, outgoing, entry, digest)
     message: dict[str, Any] = {"id": wamid}
     if outgoing.template is not None:
+        template_life.sent(world, outgoing.template)
         message["message_status"] = "held_for_quality_assessment" if held else "accepted"
     contact = {"input": outgoing.given}
     if not outgoing.by_user_id:

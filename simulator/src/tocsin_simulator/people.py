@@ -7,7 +7,7 @@ memory only once something happened to them: they wrote, they blocked the compan
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Person:
     username: str = ""
     reads: float = 0.7
     answers: float = 0.0
+    reads_after_seconds: float | None = None  # after the delivery; None: log-normal, as most people do
+    answers_after_seconds: float | None = None  # after reading
     answer: str = "Thank you."
     blocks: float = 0.0
     receives: float = 1.0  # 0: the phone is off for ever, or WhatsApp is not installed
@@ -49,6 +51,17 @@ class Person:
     device_identity: str = ""
     wrote_at: dict[str, float] = field(default_factory=dict)  # our number -> their last message
     blocked: set[str] = field(default_factory=set)  # our numbers they blocked
+
+
+NUMBER = (int, float)
+# What a file may say of a person.
+DESCRIBED: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("phone", "user_id", "name", "username", "answer", "writes", "device_identity"), (str,)),
+    **dict.fromkeys(("reads", "answers", "blocks", "receives", "writes_every_seconds"), NUMBER),
+    **dict.fromkeys(("reads_after_seconds", "answers_after_seconds"), (*NUMBER, type(None))),
+    **dict.fromkeys(("on_whatsapp", "withheld", "stopped_marketing"), (bool,)),
+    "patience": (int,),
+}
 
 
 def country_of(phone: str) -> str:
@@ -127,20 +140,27 @@ class People:
             ValueError: with the place, when an entry has no `phone`, or a key nobody knows.
 
         """
-        allowed = {field.name for field in fields(Person)} - {"wrote_at", "blocked", "away_until"}
         for place, entry in enumerate(described):
-            unknown = sorted(set(entry) - allowed)
-            if unknown:
-                raise ValueError(f"people[{place}]: unknown key {unknown[0]}; known are {', '.join(sorted(allowed))}")
-            phone = str(entry.get("phone", "")).lstrip("+").replace(" ", "")
-            if not phone.isdecimal():
-                raise ValueError(f"people[{place}]: phone must be digits with a plus sign")
-            person = self.remember(phone)
-            for key, value in entry.items():
-                if key == "user_id":
-                    self.rename(person, value)
-                elif key != "phone":
-                    setattr(person, key, value)
+            self.describe(entry, where=f"people[{place}]")
+
+    def describe(self, entry: dict[str, Any], *, where: str) -> Person:
+        """Remember one person as described: a `phone`, and what differs from everybody; raises ValueError."""
+        unknown = sorted(set(entry) - DESCRIBED.keys())
+        if unknown:
+            raise ValueError(f"{where}: unknown key {unknown[0]}; known are {', '.join(sorted(DESCRIBED))}")
+        phone = str(entry.get("phone", "")).lstrip("+").replace(" ", "")
+        if not (phone.isdecimal() and phone.isascii()):
+            raise ValueError(f"{where}: phone must be digits with a plus sign")
+        for key, value in entry.items():
+            if not isinstance(value, DESCRIBED[key]):
+                raise ValueError(f"{where}.{key}: {value!r} is not one of its values")  # noqa: TRY004 - a file's fault
+        person = self.remember(phone)
+        for key, value in entry.items():
+            if key == "user_id":
+                self.rename(person, value)
+            elif key != "phone":
+                setattr(person, key, value)
+        return person
 
 
 def read_people(given: str) -> list[dict[str, Any]]:

@@ -48,6 +48,8 @@ class Life:
 
 def normal_of(digest: bytes, place: int, shape: tuple[float, float], *, scale: float) -> float:
     """Return a log-normal number of seconds that follows from two bytes of a digest."""
+    if not scale:
+        return 0.0
     share = (int.from_bytes(digest[place : place + 2], "big") + 0.5) / 65_536
     return math.exp(shape[0] + shape[1] * NORMAL.inv_cdf(share)) * scale
 
@@ -60,19 +62,19 @@ def share_of(digest: bytes, place: int) -> float:
 def live(world: World, life: Life, *, failure: GraphError | None = None, after: float = 0.0) -> None:
     """Let a message that was just accepted go its way; `failure` is how it ends instead."""
     digest, person, scale = life.digest, life.person, world.settings.delay
-    at = world.clock.now() + after + (normal_of(digest, 0, SENT, scale=scale) if scale else 0.0)
+    at = world.clock.now() + after + (normal_of(digest, 0, SENT, scale=scale))
     if failure is not None:
         world.clock.at(at, fail, world, life, failure, at)
         return
     steps = [("sent", at)]
     expires_at = at + life.lasts_seconds
-    delivered_at = max(at, person.away_until) + (normal_of(digest, 4, DELIVERED, scale=scale) if scale else 0.0)
+    delivered_at = max(at, person.away_until) + normal_of(digest, 4, DELIVERED, scale=scale)
     blocked = life.entry.phone in person.blocked
     if not blocked and share_of(digest, 2) < person.receives and delivered_at <= expires_at:
         at = delivered_at
         steps.append(("delivered", at))
         if share_of(digest, 6) < person.reads:
-            at += normal_of(digest, 8, READ, scale=scale) if scale else 0.0
+            at += read_after(life, scale=scale)
             steps.append(("read", at))
     told_at = [at for _, at in steps]
     if len(steps) > 1 and (life.disorder or share_of(digest, 10) < world.settings.disorder):
@@ -85,6 +87,18 @@ def live(world: World, life: Life, *, failure: GraphError | None = None, after: 
         world.clock.at(told_at[place], tell, world, life, status, reached_at)
         if share_of(digest, 14 + 2 * place) < world.settings.duplicates:
             world.clock.at(told_at[place] + OVERTAKEN_SECONDS * scale, tell, world, life, status, reached_at)
+
+
+def read_after(life: Life, *, scale: float) -> float:
+    """Return how long (seconds) after the delivery somebody reads."""
+    told = life.person.reads_after_seconds
+    return normal_of(life.digest, 8, READ, scale=scale) if told is None else told
+
+
+def answer_after(life: Life, *, scale: float) -> float:
+    """Return how long (seconds) after reading somebody answers."""
+    told = life.person.answers_after_seconds
+    return normal_of(life.digest, 20, ANSWERED, scale=scale) if told is None else told
 
 
 def tell(world: World, life: Life, status: str, reached_at: float) -> None:

@@ -87,6 +87,15 @@ async def say(world: World, request: Request) -> Reply:
     return Reply({"id": entry.id})
 
 
+async def person(world: World, request: Request) -> Reply:
+    """Describe somebody, as an entry of `--people` does: `{"phone", "reads"?, "answers"?, "answer"? ...}`."""
+    try:
+        described = world.people.describe(request.json(), where="person")
+    except ValueError as error:
+        raise wrong(str(error)) from error
+    return Reply({"phone": described.phone, "user_id": described.user_id})
+
+
 async def answer(world: World, request: Request) -> Reply:
     """Let the recipient of a message answer it: `{"id" | "callback", "text" | "message" | "button": n | "row": n}`."""
     body = request.json()
@@ -262,5 +271,6 @@ ROUTES = tuple(
         ("template", template),
         ("reset", reset),
         ("away", away),
+        ("person", person),
     )
 )

@@ -185,11 +185,21 @@ def disable(world: World, template: Template) -> None:
     tell(world, template, "DISABLED", disable_info={"disable_date": str(int(world.clock.now()))})
 
 
-def felt(world: World, template: Template, *, blocked: bool) -> None:
-    """Take what one person made of a message of this template; many who block make its quality yellow, then red."""
+def sent(world: World, template: Template) -> None:
+    """Count a message of this template."""
+    extra = template.extra
+    extra["sent"] = extra.get("sent", 0) + 1
+    extra["used_at"] = world.clock.now()
+    extra.setdefault("feedback", [0, 0])[0] += 1
+
+
+def blocked(world: World, template_id: str) -> None:
+    """Take it that somebody blocked us after a message of this template; many make its quality yellow, then red."""
+    template = world.templates.get(template_id)
+    if template is None:
+        return
     feedback = template.extra.setdefault("feedback", [0, 0])
-    feedback[0] += 1
-    feedback[1] += blocked
+    feedback[1] += 1
     messages, blocks = feedback
     if messages < FEEDBACK_MESSAGES_MIN or template.status != "APPROVED":
         return

@@ -255,3 +255,39 @@ def test_which_messages_never_came_and_how_fast_the_others_did(with_account):
         assert list(pace["by_phone"]["11"].values()) == [1]
 
     with_account(act)
+
+
+def test_somebody_reads_and_answers_after_the_seconds_one_says(with_account):
+    async def act(account):
+        described = {"phone": "+33600000001", "reads": 1.0, "reads_after_seconds": 60, "answers": 1.0,
+                     "answers_after_seconds": 30, "answer": "Not me"}  # fmt: skip
+        await account.admin("person", **described)
+        await account.template()
+        await account.receiver.until(lambda: len(account.receiver.statuses) == 2)
+        await account.advance(61)
+        await account.receiver.until(lambda: len(account.receiver.statuses) == 3)
+        assert not account.receiver.messages
+        await account.advance(30)
+        await account.receiver.until(lambda: account.receiver.messages)
+        assert account.receiver.messages[0]["text"] == {"body": "Not me"}
+        for wrong in ({}, {"phone": "+33"} | {"colour": 1}, {"phone": "+33600000001", "reads": "often"}):
+            assert (await account.ask("POST", "/_simulator/person", wrong))[0] == 400
+
+    with_account(act)
+
+
+def test_a_template_many_people_block_is_paused(with_account):
+    async def act(account):
+        for place in range(120):
+            status, said = await account.template(to=f"+3361{place:07d}")
+            if status != 200:
+                break
+        assert said["error"]["code"] == 132015
+        await account.receiver.until(
+            lambda: (
+                {"message_template_quality_update", "message_template_status_update"}
+                <= {field for field, _ in account.receiver.values}
+            )
+        )
+
+    with_account(act, level="HIGH", people=[{"phone": f"+3361{n:07d}", "blocks": 1.0} for n in range(120)])
