@@ -12,7 +12,6 @@ from tocsin.messaging import batches, columns
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.states import MessageState
 
-DETAIL_LENGTH_MAX = 500
 CLOSED_BY_US = 1 << 15  # beside the number of an attempt that somebody else had to end: its sender may still tell
 # What was written before is left: a commit whose answer was lost is repeated.
 _INSERT = """
@@ -55,7 +54,9 @@ def record(ended: Sequence[Ended]) -> set[UUID]:
     if not ended:
         return set()
     batch_id = ids.new_id()
-    rows = [each._replace(detail=each.detail[:DETAIL_LENGTH_MAX]) for each in ended]
+    rows = [
+        each._replace(detail=columns.kept(each.detail), provider_id=columns.kept(each.provider_id)) for each in ended
+    ]
     given = [
         columns.uuids(row.id for row in rows), columns.uuids(row.message_id for row in rows),
         columns.numbers(row.number for row in rows), columns.texts(row.channel for row in rows),

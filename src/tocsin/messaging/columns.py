@@ -8,19 +8,29 @@ from datetime import datetime
 from uuid import UUID
 
 
+TEXT_LENGTH_MAX = 500
+
+
+def kept(text: str) -> str:
+    """Return a provider's words as PostgreSQL can keep them: bounded, without NUL and half characters."""
+    if text.isascii():
+        return text[:TEXT_LENGTH_MAX].replace("\0", "") if "\0" in text else text[:TEXT_LENGTH_MAX]
+    return text[:TEXT_LENGTH_MAX].replace("\0", "").encode(errors="replace").decode()
+
+
 def uuids(values: Iterable[UUID]) -> str:
     """Return a ``uuid[]``."""
     return "{" + ",".join([value.hex for value in values]) + "}"
 
 
 def texts(values: Iterable[str]) -> str:
-    """Return a ``text[]``, whatever is in the texts; NUL, which PostgreSQL cannot keep, is left out."""
+    """Return a ``text[]``, of texts that can be kept."""
     return "{" + ",".join([_quoted(value) if value else '""' for value in values]) + "}"
 
 
 def _quoted(value: str) -> str:
     if not value.isalnum():
-        value = value.replace("\0", "").replace("\\", "\\\\").replace('"', '\\"')
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{value}"'
 
 

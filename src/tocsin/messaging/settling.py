@@ -101,7 +101,7 @@ class _End(NamedTuple):
     @property
     def provider_id(self) -> str:
         """Return how the provider names the message now."""
-        return self.outcome.accepted.provider_id if self.outcome.accepted else self.row.provider_id
+        return columns.kept(self.outcome.accepted.provider_id) if self.outcome.accepted else self.row.provider_id
 
 
 def settle(outcomes: Sequence[Outcome], *, sender: str) -> int:
@@ -242,7 +242,7 @@ def _given(moved: Sequence[_End], *, now: datetime) -> dict[str, Any]:
 
 def told(code: int, detail: str) -> str:
     """Return the provider's code and words as one text."""
-    return f"{code or ''} {detail}".strip()[: attempts.DETAIL_LENGTH_MAX]
+    return columns.kept(f"{code or ''} {detail}".strip())
 
 
 def release(message_ids: Collection[UUID], *, sender: str) -> int:

@@ -6,6 +6,7 @@ only what proves arrival goes beyond it. Each word is kept once, with a journal 
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
 from typing import NamedTuple
@@ -15,7 +16,6 @@ from django.db import connection, transaction
 
 from tocsin.kernel import clock, ids
 from tocsin.messaging import batches, columns
-from tocsin.messaging.attempts import DETAIL_LENGTH_MAX
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.settling import told
 from tocsin.messaging.states import RANK, MessageState
@@ -85,21 +85,30 @@ def apply_statuses(
     """
     if not updates:
         return []
+    kept = [_kept(update) for update in updates]
     with transaction.atomic():
-        named = _message_ids(updates, channel_of_line=channel_of_line)
+        named = _message_ids(kept, channel_of_line=channel_of_line)
         rows = _locked({each for each in named if each})
         ours: list[tuple[StatusUpdate, UUID, int | None]] = []
         nobodys = []
-        for update, message_id, intake_id in zip(updates, named, intake_ids or repeat(None), strict=False):
+        for told_as, update, message_id, intake_id in zip(
+            updates, kept, named, intake_ids or repeat(None), strict=False
+        ):
             row = rows.get(message_id) if message_id else None
             if row and channel_of_line.get(update.line, row.channel) == row.channel:
                 ours.append((update, row.id, intake_id))
             else:
-                nobodys.append(update)
+                nobodys.append(told_as)
         if ours:
             _keep(ours)
             _move(_brought(rows, ours))
     return nobodys
+
+
+def _kept(update: StatusUpdate) -> StatusUpdate:
+    texts = {name: getattr(update, name) for name in ("provider_id", "detail", "category", "price_type")}
+    clean = {name: columns.kept(text) for name, text in texts.items()}
+    return update if clean == texts else replace(update, **clean)
 
 
 def _message_ids(updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[str, str]) -> list[UUID | None]:
@@ -148,7 +157,7 @@ def _keep(ours: Sequence[tuple[StatusUpdate, UUID, int | None]]) -> None:
         columns.texts(update.status for update in words),
         columns.moments(update.at for update in words),
         columns.numbers(update.code for update in words),
-        columns.texts(update.detail[:DETAIL_LENGTH_MAX] for update in words),
+        columns.texts(update.detail for update in words),
         columns.texts(update.category for update in words),
         columns.texts(update.price_type for update in words),
         columns.numbers(intake_id for _update, _message_id, intake_id in told_now.values()),
@@ -159,7 +168,7 @@ def _keep(ours: Sequence[tuple[StatusUpdate, UUID, int | None]]) -> None:
     leaves = [
         batches.status_leaf(
             message_id=message_id, status=update.status, at=update.at, received_at=now, code=update.code,
-            detail=update.detail[:DETAIL_LENGTH_MAX], category=update.category, price_type=update.price_type,
+            detail=update.detail, category=update.category, price_type=update.price_type,
         )
         for row_id, (update, message_id, _intake) in told_now.items() if row_id in written
     ]  # fmt: skip
