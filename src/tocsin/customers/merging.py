@@ -42,7 +42,8 @@ CREATE TEMPORARY TABLE import_account ON COMMIT DROP AS
     WHERE account <> '' AND NOT contested ORDER BY account, line;
 CREATE TEMPORARY TABLE import_person ON COMMIT DROP AS
     SELECT key, coalesce((array_agg(name ORDER BY line DESC) FILTER (WHERE name <> ''))[1], '') AS name,
-        coalesce((array_agg(language ORDER BY line DESC) FILTER (WHERE language <> ''))[1], '') AS language
+        coalesce((array_agg(language ORDER BY line DESC) FILTER (WHERE language <> ''))[1], '') AS language,
+        min(line) AS line
     FROM import_resolved GROUP BY key;
 ANALYZE import_resolved; ANALYZE import_account; ANALYZE import_person;
 """
@@ -61,6 +62,7 @@ WITH made AS (
     INSERT INTO tocsin_customerperson (id, key, name, language, changed_at)
     SELECT {_NEW_ID}, key, name, language, %(at)s FROM import_person i
     WHERE NOT EXISTS (SELECT FROM tocsin_customerperson p WHERE p.key = i.key)
+    ORDER BY line  -- ids, and so what hangs on them, in the order of the list: each index grows at its end
     RETURNING id
 ) INSERT INTO import_made SELECT id FROM made
 """
@@ -103,6 +105,7 @@ INSERT INTO import_touched SELECT person_id FROM moved;
 DELETE FROM tocsin_customerperson WHERE id IN (SELECT before FROM import_left);
 """
 _ADDRESSES = """
+ANALYZE import_address;
 CREATE TEMPORARY TABLE import_wanted ON COMMIT DROP AS
     SELECT w.id AS person_id, d.kind, d.value, bool_or(d.preferred) AS preferred, min(d.n) AS n
     FROM import_address d JOIN import_resolved r USING (line) JOIN import_people w ON w.key = r.key
@@ -143,6 +146,7 @@ def begin() -> None:
     """Make the staging tables; they end with the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute("SET LOCAL work_mem = '128MB'")
         cursor.execute(_STAGING)
 
 

@@ -27,7 +27,8 @@ class CustomerAddress(models.Model):
     """One way to reach a person. Several people may share one: a family's telephone."""
 
     id = models.BigAutoField(primary_key=True)
-    person = models.ForeignKey(CustomerPerson, on_delete=models.CASCADE, related_name="addresses")
+    # The unique constraint below finds a person's addresses: no index of its own.
+    person = models.ForeignKey(CustomerPerson, on_delete=models.CASCADE, related_name="addresses", db_index=False)
     kind = models.TextField()
     value = models.TextField()
     preferred = models.BooleanField(default=False)

@@ -178,7 +178,7 @@ def _rows(lines: _Lines, *, delimiter: str, columns: int) -> Iterator[Row]:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
             continue
         line = lines.number - len(lines.taken) + 1
-        broken = any(cells[columns:]) or any("\x00" in cell for cell in cells)
+        broken = any(cells[columns:]) or "\x00" in "".join(cells)
         raw = "".join(lines.taken) if broken else ""
         lines.taken.clear()
         if any(cells):

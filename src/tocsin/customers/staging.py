@@ -4,7 +4,7 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from tocsin.kernel.redaction import csv_cell
 
 _SEVERAL = re.compile(r"[;|\n]")  # several addresses in one cell
 _NOTHING = frozenset({"", "-", "n/a", "na", "null", "none", "nan", "\\n", "#n/a"})
+_NOTHING_CHARACTERS_MAX = max(map(len, _NOTHING))
+_REACHES = (Column.PHONE, Column.WHATSAPP, Column.EMAIL, Column.APP)
 _PREFERRED = {
     "phone": AddressKind.PHONE, "sms": AddressKind.PHONE, "telephone": AddressKind.PHONE,
     "téléphone": AddressKind.PHONE, "mobile": AddressKind.PHONE, "email": AddressKind.EMAIL,
@@ -43,60 +45,61 @@ class Stager:
     """Turns rows into what can be kept; ``country`` reads national telephone numbers of rows that name none."""
 
     def __init__(self, listing: Listing, *, country: str) -> None:
-        self.places = listing.places
         self.country = country
+        self._single = [(column, places[0]) for column, places in listing.places.items() if column not in _REACHES]
+        self._reaching = [(column, place) for column in _REACHES for place in listing.places.get(column, ())]
 
     def staged(self, row: Row) -> Staged:
         """Return what a row gives; nothing but its refusal when it cannot be read."""
         if row.cells is None:
             return Staged(row.line, None, "", "", "", [], [(Refusal.BAD_LINE, "")])
         cells = row.cells
-        made = Staged(row.line, self._one(cells, Column.PERSON) or None, self._one(cells, Column.ACCOUNT), "", "", [])
-        if not made.account and made.key is None:
-            made.refused.append((Refusal.NO_ACCOUNT, Column.ACCOUNT))
-            return made
-        if len(made.account) > KEY_CHARACTERS_MAX or len(made.key or "") > KEY_CHARACTERS_MAX:
+        known = {column: text for column, place in self._single if place < len(cells) and (text := _said(cells[place]))}
+        account, key = known.get(Column.ACCOUNT, ""), known.get(Column.PERSON)
+        if not account and key is None:
+            return Staged(row.line, None, "", "", "", [], [(Refusal.NO_ACCOUNT, Column.ACCOUNT)])
+        if len(account) > KEY_CHARACTERS_MAX or len(key or "") > KEY_CHARACTERS_MAX:
             return Staged(row.line, None, "", "", "", [], [(Refusal.BAD_LINE, "")])
-        made.name = " ".join(self._one(cells, Column.NAME).split())[:NAME_CHARACTERS_MAX]
-        self._language(made, cells)
-        self._addresses(made, cells)
+        name = " ".join(known.get(Column.NAME, "").split())[:NAME_CHARACTERS_MAX]
+        made = Staged(row.line, key, account, name, "", [])
+        spoken = known.get(Column.LANGUAGE)
+        if spoken:
+            made.language = addresses.language(spoken) or ""
+            if not made.language:
+                made.refused.append((Refusal.BAD_LANGUAGE, Column.LANGUAGE))
+        self._addresses(made, cells, known)
         return made
 
-    def _one(self, cells: Sequence[str], column: Column) -> str:
-        for place in self.places.get(column, ()):
-            if place < len(cells) and (text := unguarded(cells[place].strip())):
-                return "" if text.lower() in _NOTHING else text
-        return ""
-
-    def _language(self, made: Staged, cells: Sequence[str]) -> None:
-        text = self._one(cells, Column.LANGUAGE)
-        tag = addresses.language(text) if text else ""
-        if tag is None:
-            made.refused.append((Refusal.BAD_LANGUAGE, Column.LANGUAGE))
-        made.language = tag or ""
-
-    def _addresses(self, made: Staged, cells: Sequence[str]) -> None:
-        country = self._one(cells, Column.COUNTRY).upper()
-        country = country if country and addresses.known_country(country) else self.country
-        preferred = _PREFERRED.get(self._one(cells, Column.PREFERRED).lower())
+    def _addresses(self, made: Staged, cells: Sequence[str], known: Mapping[Column, str]) -> None:
+        country = known.get(Column.COUNTRY, "").upper()
+        if not country or not addresses.known_country(country):
+            country = self.country
         found: dict[tuple[AddressKind, str], Address] = {}
-        for column, text in self._given(cells):
-            address = _address(column, text, country=country)
-            if address is None:
-                reason = Refusal.BAD_EMAIL if column is Column.EMAIL else Refusal.BAD_PHONE
-                made.refused.append((reason, column))
-            else:
-                found.setdefault((address.kind, address.value), address)
-        made.addresses = _marked(list(found.values()), preferred)
+        for column, place in self._reaching:
+            for text in _several(column, cells[place]) if place < len(cells) else ():
+                address = _address(column, text, country=country)
+                if address is None:
+                    reason = Refusal.BAD_EMAIL if column is Column.EMAIL else Refusal.BAD_PHONE
+                    made.refused.append((reason, column))
+                else:
+                    found[address.kind, address.value] = address
+        made.addresses = list(found.values())
+        if Column.PREFERRED in known:
+            made.addresses = _marked(made.addresses, _PREFERRED.get(known[Column.PREFERRED].lower()))
 
-    def _given(self, cells: Sequence[str]) -> Iterator[tuple[Column, str]]:
-        for column in (Column.PHONE, Column.WHATSAPP, Column.EMAIL, Column.APP):
-            for place in self.places.get(column, ()):
-                cell = cells[place] if place < len(cells) else ""
-                for part in _SEVERAL.split(cell) if column is not Column.APP else (cell,):
-                    text = unguarded(part.strip())
-                    if text.lower() not in _NOTHING:
-                        yield column, text
+
+def _said(cell: str) -> str:
+    """Return what a cell says: nothing where somebody wrote a word for nothing."""
+    text = unguarded(cell.strip())
+    return "" if len(text) <= _NOTHING_CHARACTERS_MAX and text.lower() in _NOTHING else text
+
+
+def _several(column: Column, cell: str) -> Sequence[str]:
+    """Return the addresses in a cell."""
+    if column is Column.APP or not _SEVERAL.search(cell):
+        text = _said(cell)
+        return (text,) if text else ()
+    return [text for part in _SEVERAL.split(cell) if (text := _said(part))]
 
 
 def _address(column: Column, text: str, *, country: str) -> Address | None:

@@ -393,7 +393,7 @@ class Migration(migrations.Migration):
                 ('kind', models.TextField()),
                 ('value', models.TextField()),
                 ('preferred', models.BooleanField(default=False)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='tocsin.customerperson')),
+                ('person', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='addresses', to='tocsin.customerperson')),
             ],
             options={
                 'indexes': [models.Index(fields=['kind', 'value'], name='customer_address_value')],
