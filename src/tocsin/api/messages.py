@@ -10,21 +10,22 @@ from tocsin.kernel import clock
 from tocsin.messaging import commands
 from tocsin.messaging.values import Update
 
-INTAKE_SECONDS = 0.2  # between two looks when nothing waits
+INTAKE_SECONDS = 0.25  # between two looks: the statuses of one message that come together are then one change
+INTAKE_FULL = 200  # so many bodies are not waited after
 RECOVER_SECONDS = 5.0
 ERASE_EVERY = timedelta(minutes=10)
 _LOG = logging.getLogger("tocsin.api")
 
 
 def intake(wired: Any, *, stop: threading.Event) -> Callable[[], None]:
-    """Return a look that takes in the bodies that wait, and pauses when none does."""
+    """Return a look that takes in the bodies that wait, and pauses when there were few."""
 
     def read(kind: str, body: bytes, headers: Mapping[str, str]) -> Sequence[Update]:
         updates: Sequence[Update] = wired.webhook(kind).updates(body, headers=headers)
         return updates
 
     def look() -> None:
-        if not commands.take_intake(read):
+        if commands.take_intake(read) < INTAKE_FULL:
             stop.wait(INTAKE_SECONDS)
 
     return look

@@ -11,10 +11,12 @@ from uuid import UUID
 from django.db import Error
 
 from tocsin.kernel import clock, failpoints
+from tocsin.messaging import width
 from tocsin.messaging.ports import OutcomeUnknown, Sending, TransportError
 from tocsin.messaging.values import Accepted, Channel, Claimed, ClaimedMessage, Outcome
 
-WIDTH = 256  # messages of a line that are claimed and not yet settled: enough for 1,000/s at a quarter of a second each
+HELD_MAX = 2 * width.MOST  # messages of a line that are claimed and not yet settled
+AHEAD = 100  # of them wait for their moment
 CLAIM_MAX = 100
 CLAIM_MIN = 25  # fewer are not worth a transaction while others are still under way
 SPARE_SECONDS = 30.0  # of a lease, beyond the longest send
@@ -55,6 +57,7 @@ class SendingLine:
         self._ready: deque[tuple[float, float, ClaimedMessage]] = deque()  # moment, end of its lease, message
         self._freed, self._more = asyncio.Event(), asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
+        self._width, self._place = width.Width(), asyncio.Event()
         self._broken = 0
 
     @property
@@ -69,16 +72,16 @@ class SendingLine:
             while not self.stopping:
                 await self._fill()
         finally:
-            self.stopping = True
-            self._more.set()
+            self.stop()
             await dispatching
             self._give_back_ready()  # a claim may have come back after the last was begun
             if self._sends:
                 await asyncio.wait(self._sends)
 
     def stop(self) -> None:
-        """Claim nothing more."""
+        """Claim and begin nothing more."""
         self.stopping = True
+        self._place.set()
         self._freed.set()
         self._more.set()
 
@@ -90,7 +93,7 @@ class SendingLine:
 
     async def _fill(self) -> None:
         """Claim as many as there are free places, or wait."""
-        free = min(WIDTH - len(self.held), CLAIM_MAX)
+        free = min(HELD_MAX - len(self.held), AHEAD - len(self._ready), CLAIM_MAX)
         if free < (CLAIM_MIN if self.held else 1):
             await self._pause(TROUBLE_SECONDS)
             return
@@ -141,6 +144,11 @@ class SendingLine:
             moment, lease_end, message = self._ready.popleft()
             while (ahead := moment - loop.time()) > 0 and not self.stopping:
                 await asyncio.sleep(min(ahead, POLL_SECONDS))
+            while len(self._sends) >= self._width.allowed and not self.stopping:
+                self._place.clear()
+                await self._place.wait()
+            if len(self._ready) == AHEAD - CLAIM_MIN:
+                self._freed.set()
             if self.stopping or loop.time() + self.sending.seconds_max > lease_end:
                 self._desk.unbegun(self, [message.id])
                 continue
@@ -150,12 +158,16 @@ class SendingLine:
                 continue
             send = loop.create_task(self._send(message, clock.now()))
             self._sends.add(send)
-            send.add_done_callback(self._sends.discard)
+            send.add_done_callback(self._sent)
         self._give_back_ready()
 
     def _give_back_ready(self) -> None:
         self._desk.unbegun(self, [message.id for _moment, _lease_end, message in self._ready])
         self._ready.clear()
+
+    def _sent(self, send: asyncio.Task[None]) -> None:
+        self._sends.discard(send)
+        self._place.set()
 
     def _begun(self, message: ClaimedMessage) -> bool:
         try:
@@ -170,6 +182,8 @@ class SendingLine:
         accepted: Accepted | None = None
         error: TransportError | None = None
         detail = ""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
             async with asyncio.timeout(self.sending.seconds_max):
                 accepted = await self.sending.send(message)
@@ -180,6 +194,7 @@ class SendingLine:
         except Exception as broken:  # noqa: BLE001 - whatever breaks in a channel, the other messages go on
             detail = type(broken).__name__
         failpoints.reach("after_send")
+        self._width.answered(loop.time() - started, full=len(self._sends) >= self._width.allowed)
         self._count_broken(bool(detail))
         self._desk.ended(
             self,

@@ -30,7 +30,7 @@ from tocsin.messaging.spool import Spool
 from tocsin.messaging.values import Channel, Claimed, Outcome
 
 LOOK_SECONDS = 2.0  # between two looks at which channels there are
-GATHER_SECONDS = 0.05  # outcomes are gathered so long before they are settled together
+GATHER_SECONDS = 0.1  # outcomes are gathered so long before they are settled together
 SETTLE_MAX = 500
 TROUBLE_SECONDS = 1.0
 STOP_SECONDS_MAX = 30.0  # for a database that is away; what is not settled then is in the file
@@ -246,8 +246,12 @@ class Rows:
 
     async def close(self) -> None:
         """Close the connection and end the thread."""
-        await asyncio.get_running_loop().run_in_executor(self._executor, connection.close)
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._let_go)
         self._executor.shutdown()
+
+    @staticmethod
+    def _let_go() -> None:
+        connection.close()  # this thread's: it is looked up here
 
     @staticmethod
     def _done(work: Callable[..., Any], *given: Any) -> Any:

@@ -78,7 +78,7 @@ class Stage:
         self.port, self.simulator_port = free_port(), free_port()
         self.app = commands.add_app("meta", kind="whatsapp", secrets=[APP_SECRET], verify_token=VERIFY, by=STAFF)
         self.meta = f"http://127.0.0.1:{self.simulator_port}"
-        self.channel: str = CHANNEL
+        self.resting = 0
 
     def connect(self, *, timeout_seconds: float = 5.0) -> None:
         """Connect the number of the simulated Meta."""
@@ -109,6 +109,7 @@ class Stage:
         body = {"name": "notice", "language": "en", "category": "UTILITY", "components": [
             {"type": "BODY", "text": PREPARED.shown}]}  # fmt: skip
         self.ask(f"/v24.0/{ACCOUNT}/message_templates", body=body)
+        self.resting = self.ask("/_simulator/state")["waiting"]  # a template waits to be archived
         return started
 
     def tocsin(self, *words: str, name: str = "", failpoints: str = "") -> Process:
@@ -140,7 +141,7 @@ class Stage:
         """Ask the simulated Meta."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(self.meta + path, data, headers), timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(self.meta + path, data, headers), timeout=30) as answer:
             return json.loads(answer.read())
 
     def count(self) -> dict[str, Any]:
@@ -155,6 +156,13 @@ class Stage:
         """Whether every message came to an end, and every webhook's body was taken in."""
         waiting = rows("SELECT count(*) FROM tocsin_webhookintake WHERE state = 'waiting'")[0][0]
         return waiting == 0 and set(self.states()) <= set(FINAL)
+
+    def is_told(self) -> bool:
+        """Whether the simulated Meta has told all it will; its repeats of what nobody took come at once."""
+        if self.ask("/_simulator/state")["waiting"] <= self.resting and not self.count()["webhooks"]["waiting"]:
+            return self.is_settled()
+        self.ask("/_simulator/advance", body={"seconds": 3600})
+        return False
 
     def close(self) -> None:
         for process in reversed(self.processes):

@@ -1,0 +1,34 @@
+"""How many messages a line has under way at once: as many as shorten the queue, and no more.
+
+What is under way when a process dies is unknown, so it is kept small. As in TCP Vegas (Brakmo and Peterson, 1995) the
+answer's time tells: while it stays near the shortest seen, more at once bring more through; when it grows, they only
+wait for each other.
+"""
+
+LEAST, MOST = 16, 256
+NEAR, FAR = 2.0, 4.0  # times the shortest answer
+FORGET = 1.0005  # the shortest seen grows with each answer, so that a slower road is learnt
+SMOOTH = 0.1
+
+
+class Width:
+    """The allowed number; ``seconds`` are those of each answer as it comes."""
+
+    def __init__(self) -> None:
+        self._allowed = float(LEAST)
+        self._shortest = float("inf")
+        self._usual = 0.0
+
+    @property
+    def allowed(self) -> int:
+        """Return how many may be under way now."""
+        return int(self._allowed)
+
+    def answered(self, seconds: float, *, full: bool) -> None:
+        """Learn from an answer; ``full`` says that as many were under way as were allowed."""
+        self._shortest = min(seconds, self._shortest * FORGET)
+        self._usual = seconds if not self._usual else self._usual + SMOOTH * (seconds - self._usual)
+        if self._usual > FAR * self._shortest:
+            self._allowed = max(LEAST, self._allowed * 0.99)
+        elif full and self._usual < NEAR * self._shortest:
+            self._allowed = min(MOST, self._allowed + 1)
