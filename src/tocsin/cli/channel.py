@@ -3,21 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import click
+from django.db import DatabaseError
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.given import secrets_in, settings_in
 from tocsin.cli.wired import Wired
+from tocsin.kernel import clock
+from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import format_datetime, format_number, gettext as _
 from tocsin.kernel.remarks import Remark, Standing
 from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import ChannelNotUnderstood
 from tocsin.messaging.ports import Checkable, Placed, Sending
-from tocsin.messaging.values import Channel
+from tocsin.messaging.values import Channel, IntakeBody
 
 FAULTY = 3
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h, which mail servers understand
+MAIL_BYTES_MAX = 2_000_000
 _STANDING = {Standing.OK: ("ok", "green"), Standing.WARNING: ("!", "yellow"), Standing.FAULT: ("x", "red")}
 
 
@@ -118,6 +124,36 @@ def kinds(wired: Wired, kind: str | None) -> None:
         rows += [(f"--secret {secret}", _(text)) for secret, text in secrets.items()]
         listing.console().print(listing.pairs(rows))
         listing.lines("")
+
+
+@command.command("bounce")
+@click.argument("mail", type=click.File("rb"), default="-")
+@click.option("--app", "named", default="", help="Where its webhooks arrive, when there are several of kind email.")
+@click.pass_obj
+def bounce(wired: Wired, mail: BinaryIO, named: str) -> int:
+    """Take one mail that a mail server sent back: a bounce or a complaint, from the file MAIL or a pipe.
+
+    It is kept and read by the worker like a webhook. Ends with 75 when it cannot be kept, so that the mail server tries
+    again. Nothing is printed: mail servers send what a pipe says to somebody.
+    """
+    raw = mail.read(MAIL_BYTES_MAX)
+    try:
+        with wired.rows():
+            commands.store_intake([IntakeBody(_mail_app(named), clock.now(), raw)])
+    except (TocsinError, DatabaseError, OSError) as error:
+        click.echo(error.what if isinstance(error, TocsinError) else type(error).__name__, err=True)
+        return TRY_AGAIN
+    return 0
+
+
+def _mail_app(named: str) -> str:
+    apps = [app for app in queries.apps() if app.kind == "email" and named in {"", app.name}]
+    if len(apps) != 1:
+        raise ChannelNotUnderstood(
+            _("There is no place where bounces arrive.") if not apps else _("There are several places for bounces."),
+            mend=_("Make one with `tocsin whatsapp webhook add NAME --kind email`, and name it with --app."),
+        )
+    return apps[0].id
 
 
 async def _asked(sending: Sending) -> Sequence[Remark]:

@@ -181,6 +181,7 @@ class Email:
         self._room, self._idle = asyncio.Semaphore(connections), list[Line]()
         self._mails_per_connection = mails_per_connection
         self._closed = False
+        self.line, self.account, self.portfolio = f"{sender.address} via {server.host}", "", ""
         self.limits = limits
         self.reports = sender.wants.startswith("SUCCESS")
         self.seconds_max = 2 * server.timeout_seconds + server.answer_seconds
@@ -197,7 +198,7 @@ class Email:
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one mail to the server. Its Message-ID is our id."""
-        envelope = self._envelope(message)
+        envelope = self.envelope(message)
         async with self._room:
             line = self._idle_line()
             if line is not None:
@@ -215,6 +216,11 @@ class Email:
         lines, self._idle = self._idle, []
         await asyncio.gather(*(line.close() for line in lines))
 
+    @property
+    def signers(self) -> Sequence[dkim.Signer]:
+        """Return the keys mails are signed with."""
+        return self._sender.signers
+
     async def check(self) -> Sequence[Remark]:
         """Connect and log in; say what the server offers and which keys belong into the DNS."""
         try:
@@ -230,10 +236,10 @@ class Email:
             found.append(
                 Remark(Standing.WARNING, _("It does not report by our id: bounces are found by their content."))
             )
-        if not self._sender.signers:
+        if not self.signers:
             mend = _("Give it a key with dkim_selector and --secret dkim_key, unless the server signs.")
             found.append(Remark(Standing.WARNING, _("Mails are not signed with DKIM."), mend))
-        for signer in self._sender.signers:
+        for signer in self.signers:
             words = _("The DNS must say at {name}: {record}")
             record = dkim.record(signer)
             found.append(
@@ -262,7 +268,8 @@ class Email:
         else:
             self._idle.append(line)
 
-    def _envelope(self, message: Outgoing) -> Envelope:
+    def envelope(self, message: Outgoing) -> Envelope:
+        """Return a message as it is handed over; TransportError when it cannot be sent as it is."""
         sender, ours = self._sender, str(message.id)
         recipient = normal_address(message.address)
         utf8 = not (recipient.isascii() and sender.address.isascii())

@@ -90,5 +90,6 @@ def date() -> str:
 def _part(subtype: str, text: str) -> bytes:
     head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
     lines = LINE_END.sub("\r\n", text).encode()
-    body = binascii.b2a_qp(lines, istext=True)
-    return head.encode() + body + (b"" if body.endswith(b"\r\n") else b"\r\n")
+    if not lines.endswith(b"\r\n"):
+        lines += b"\r\n"  # from the first line's end the encoder learns which kind it is to write
+    return head.encode() + binascii.b2a_qp(lines, istext=True)

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.message import Message
-from email.parser import BytesParser
+from email.parser import BytesParser, Parser
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from tocsin.messaging.values import Aside, Reason, StatusKind, StatusUpdate, Upd
 OCTETS_MAX = 2_000_000  # what is longer is a forwarded mail: its report stands at the beginning
 PARTS_MAX = 50
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_MESSAGE_ID = re.compile(rf"<({_UUID})@[^<>\s@]{{1,255}}>", re.IGNORECASE)
+_MESSAGE_ID = re.compile(rf"<(({_UUID})@[^<>\s@]{{1,255}})>", re.IGNORECASE)
 _ENVELOPE_ID = re.compile(rf"\s*({_UUID})\s*", re.IGNORECASE)
 _RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
@@ -53,16 +54,16 @@ def _bounces(parts: Sequence[Message]) -> Sequence[Update]:
     ours = _our_id(parts, blocks=blocks)
     if ours is None:
         return (Aside("bounce_of_no_message", {"blocks": len(blocks)}),)
-    found = [update for block in blocks if (update := _bounce(block, message_id=ours)) is not None]
+    found = [update for block in blocks if (update := _bounce(block, ours=ours)) is not None]
     return tuple(found[:1])  # a mail of ours has one recipient
 
 
-def _bounce(block: Mapping[str, str], *, message_id: UUID) -> StatusUpdate | None:
+def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID]) -> StatusUpdate | None:
     """Return what one recipient's block says; None for what is still under way, or left our sight."""
     word = block.get("action", "").strip().lower()
-    at = _time(block.get("last-attempt-date", ""))
+    at, (provider_id, message_id) = _time(block.get("last-attempt-date", "")), ours
     if word == "delivered":
-        return StatusUpdate("", StatusKind.DELIVERED, at, message_id=message_id)
+        return StatusUpdate(provider_id, StatusKind.DELIVERED, at, message_id=message_id)
     if word != "failed":
         return None
     status = _STATUS.match(block.get("status", ""))
@@ -74,7 +75,14 @@ def _bounce(block: Mapping[str, str], *, message_id: UUID) -> StatusUpdate | Non
     verdict, reason = _why(enhanced, code=number)
     detail = shown(" ".join(f"{enhanced} {said}".split()), without=recipient)
     return StatusUpdate(
-        "", StatusKind.BOUNCED, at, message_id=message_id, verdict=verdict, reason=reason, code=number, detail=detail
+        provider_id,
+        StatusKind.BOUNCED,
+        at,
+        message_id=message_id,
+        verdict=verdict,
+        reason=reason,
+        code=number,
+        detail=detail,
     )
 
 
@@ -96,23 +104,21 @@ def _complaint(parts: Sequence[Message]) -> Sequence[Update]:
     at = _time(fields.get("arrival-date", "") or fields.get("received-date", ""))
     return (
         StatusUpdate(
-            "", StatusKind.COMPLAINED, max(at, _time(str(parts[0].get("Date", "")))), message_id=ours,
+            ours[0], StatusKind.COMPLAINED, max(at, _time(str(parts[0].get("Date", "")))), message_id=ours[1],
             verdict=Verdict.STOPPED, reason=Reason.REFUSED_BY_PERSON, detail=word,
         ),
     )  # fmt: skip
 
 
-def _our_id(parts: Sequence[Message], *, blocks: Sequence[Mapping[str, str]]) -> UUID | None:
-    """Return our id from the envelope's id, the mail that came back, or what the report answers."""
+def _our_id(parts: Sequence[Message], *, blocks: Sequence[Mapping[str, str]]) -> tuple[str, UUID] | None:
+    """Return the Message-ID and our id from the mail that came back, what the report answers, or the envelope's id."""
+    answered = (str(parts[0].get(name, "")) for name in ("In-Reply-To", "References"))
+    for text in chain(_returned(parts), answered):
+        if found := _MESSAGE_ID.search(text):
+            return found[1], UUID(found[2])
     for block in blocks:
         if found := _ENVELOPE_ID.fullmatch(block.get("original-envelope-id", "")):
-            return UUID(found[1])
-    for returned in _returned(parts):
-        if found := _MESSAGE_ID.search(returned):
-            return UUID(found[1])
-    for name in ("In-Reply-To", "References"):
-        if found := _MESSAGE_ID.search(str(parts[0].get(name, ""))):
-            return UUID(found[1])
+            return found[1], UUID(found[1])
     return None
 
 
@@ -133,14 +139,12 @@ def _returned(parts: Sequence[Message]) -> Iterator[str]:
 def _blocks(part: Message) -> Iterator[Mapping[str, str]]:
     """Yield the groups of fields of a report's part, by their names in lower case."""
     inner: Any = part.get_payload()
-    for group in inner if isinstance(inner, list) else [part]:
-        fields = {name.lower(): str(value) for name, value in group.items()}
-        text = group.get_payload() if group is not part else inner
-        if not isinstance(inner, list) or (not fields and isinstance(text, str)):
-            lines = part.get_payload(decode=True)
-            told = BytesParser(policy=compat32).parsebytes(lines if isinstance(lines, bytes) else b"")
-            fields = {name.lower(): str(value) for name, value in told.items()}
-        yield fields
+    for group in inner if isinstance(inner, list) else []:
+        yield {name.lower(): str(value) for name, value in group.items()}
+        rest = group.get_payload()  # the parser splits the groups of one kind of report only (not of RFC 6533's)
+        for text in re.split(r"\r?\n\r?\n", rest) if isinstance(rest, str) and rest.strip() else []:
+            told = Parser(policy=compat32).parsestr(text.strip(), headersonly=True)
+            yield {name.lower(): str(value) for name, value in told.items()}
 
 
 def _parts(mail: Message) -> Iterator[Message]:

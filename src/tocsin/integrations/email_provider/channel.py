@@ -107,6 +107,7 @@ class EmailProvider:
         self._from, self._reply_to, self._unsubscribe_url = sender
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
         self._own, self._opened = threading.local(), list[Any]()
+        self.line, self.account, self.portfolio = f"{self._from} via {provider.module}", "", ""
         self.seconds_max, self.limits = seconds_max, limits
 
     def address(self, text: str, *, kind: AddressKind) -> str:

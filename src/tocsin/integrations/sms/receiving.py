@@ -95,7 +95,6 @@ def _inbound(told: Mapping[str, str]) -> Iterator[Update]:
     yield InboundUpdate(
         line=line, provider_id=told["MessageSid"], addresses={AddressKind.PHONE: number},
         kind="media" if told.get("MediaUrl0") else "text", at=at, text=text, part=dict(told),
-        media_id=told.get("MediaUrl0", ""), media_type=told.get("MediaContentType0", ""),
     )  # fmt: skip
     word = " ".join((told.get("OptOutType") or text).lower().strip(" .!\"'\r\n\t").split())
     if word in _STOP or word in _START:

@@ -28,6 +28,7 @@ from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reaso
 SETTINGS: Mapping[str, str] = {
     "url": gettext_noop("address of the product's webhook"),
     "allow_private": gettext_noop("yes: the address may lie in your own network"),
+    "line": gettext_noop("what the product calls this channel in its own messages; the address's host if left out"),
     "reports": gettext_noop("yes: the product reports what was delivered and read"),
     **{name: HTTP_SETTINGS[name] for name in ("ca_file", "plain_http", "timeout_seconds", "per_second")},
 }
@@ -74,6 +75,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         ),
         address=address,
         keys=_keys(given),
+        line=given.text("line", default=address.host or ""),
         reports=given.flag("reports", default=False),
         seconds_max=timeout_seconds + LATE_SECONDS,
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
@@ -101,11 +103,13 @@ class Webhook:
         *,
         address: URL,
         keys: Sequence[bytes],
+        line: str,
         reports: bool,
         seconds_max: float,
         limits: ChannelLimits,
     ) -> None:
         self._posting, self._address, self._keys = posting, address, keys
+        self.line, self.account, self.portfolio = line, "", ""
         self.reports, self.seconds_max, self.limits = reports, seconds_max, limits
 
     def address(self, text: str, *, kind: AddressKind) -> str:
