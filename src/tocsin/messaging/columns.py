@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-
 TEXT_LENGTH_MAX = 500
 
 

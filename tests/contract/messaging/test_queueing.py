@@ -1,0 +1,72 @@
+"""Messages are queued once each, sealed, all or none, by whoever may."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from tests.contract.messaging.conftest import MONA
+
+from tocsin.journal import queries as journal
+from tocsin.journal.values import MACHINE
+from tocsin.kernel import clock
+from tocsin.kernel.loading import lazily
+from tocsin.messaging import commands, queries
+from tocsin.messaging.states import MessageState
+from tocsin.staff.errors import SignatureNeeded
+
+models = lazily("tocsin.messaging.models")
+
+
+def test_of_the_same_once_key_only_the_first_is_ever_queued(outbox: Any):
+    drafts = [outbox.draft("one", once_key="k1"), outbox.draft("two", once_key="k2"), outbox.draft(once_key="k1")]
+    first, second, repeated = commands.queue_messages(drafts, by=MACHINE)
+    assert (repeated, first is None, second is None) == (None, False, False)
+    assert commands.queue_messages(drafts, by=MACHINE) == [None, None, None]
+    assert queries.body_of(first) == {"text": "one"}
+
+
+def test_two_who_queue_the_same_at_the_same_moment_queue_it_once(committed_outbox: Any):
+    drafts = [committed_outbox.draft(address=f"+3460{n:07}", once_key=f"k{n}") for n in range(200)]
+
+    def queue(reverse: bool) -> int:
+        queued = commands.queue_messages(list(reversed(drafts)) if reverse else drafts, by=MACHINE)
+        connection.close()
+        return sum(each is not None for each in queued)
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(queue, [False, True, False, True]))
+    assert sum(counts) == models.OutboundMessage.objects.count() == models.MessageBody.objects.count() == 200
+
+
+def test_a_queued_text_is_sealed_and_stands_nowhere_in_the_tables(outbox: Any):
+    (message_id,) = outbox.queue(outbox.draft("correct horse"))
+    body = models.MessageBody.objects.get(id=message_id)
+    assert b"horse" not in bytes(body.sealed)
+    assert queries.body_of(message_id) == {"text": "correct horse"}
+
+
+def test_thousands_are_queued_with_an_entry_for_each_batch(outbox: Any):
+    ids = outbox.queue(*[outbox.draft(address=f"+346{n:08}") for n in range(6_000)])
+    entries = [entry for entry in journal.entries(limit=10) if entry.verb == "messaging.messages_queued"]
+    assert sorted(entry.facts["rows"] for entry in entries) == [1_000, 5_000]
+    assert {queries.trace(each).proofs[0].proven for each in (ids[0], ids[4_999], ids[5_999])} == {"proven"}
+
+
+def test_to_more_than_a_hundred_people_needs_a_signature(outbox: Any):
+    drafts = [outbox.draft(address=f"+3460{n:07}") for n in range(101)]
+    with pytest.raises(SignatureNeeded):
+        commands.queue_messages(drafts, by=MONA)
+    assert len(commands.queue_messages(drafts[:100], by=MONA)) == 100
+
+
+def test_a_text_is_erased_after_its_retention_and_all_else_stays_proven(outbox: Any):
+    outbox.queue(count=2)
+    sent = outbox.send()
+    (waiting,) = [message.id for message in queries.messages(states=[MessageState.QUEUED])]
+    with clock.fixed(clock.now() + timedelta(days=91)):
+        assert commands.erase_bodies() == 1
+    assert queries.body_of(sent) is None
+    assert queries.body_of(waiting) is not None
+    assert {proof.proven for proof in queries.trace(sent).proofs} == {"proven"}

@@ -1,0 +1,111 @@
+"""What a dead sender held: nobody is lost and nobody is written to twice."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tocsin.kernel import clock
+from tocsin.kernel.loading import lazily
+from tocsin.messaging import commands, queries, spool
+from tocsin.messaging.spool import Spool
+from tocsin.messaging.states import MessageState
+from tocsin.messaging.values import Accepted, Reason
+
+models = lazily("tocsin.messaging.models")
+
+
+def killed(notes: Spool) -> None:
+    """Leave the notes of a sender as ``kill -9`` does: whole, and unlocked."""
+    os.close(notes._descriptor)
+
+
+def states(outbox: Any, ids: Any) -> list[MessageState]:
+    return [outbox.state(each) for each in ids]
+
+
+def test_a_kill_after_claim_loses_nobody(outbox: Any):
+    notes = Spool("a")
+    ids = outbox.queue(count=5)
+    outbox.claim()
+    killed(notes)
+    assert commands.recover() == 5
+    assert set(states(outbox, ids)) == {MessageState.QUEUED}
+    assert len(outbox.claim(sender="b").messages) == 5
+
+
+def test_a_kill_after_the_bytes_left_is_unknown_and_sent_to_nobody_twice(outbox: Any):
+    notes = Spool("a")
+    ids = outbox.queue(count=5)
+    begun = outbox.claim().messages[2]
+    notes.begin(begun.id)
+    killed(notes)
+    assert commands.recover() == 5
+    assert sorted(states(outbox, ids)) == ["queued"] * 4 + ["unknown"]
+    assert outbox.message(begun.id).reason == Reason.SENDER_DIED
+    assert begun.id not in {message.id for message in outbox.claim(sender="b").messages}
+
+
+def test_a_kill_between_answer_and_settling_settles_what_was_answered(outbox: Any):
+    notes = Spool("a")
+    outbox.queue(count=2)
+    first, second = outbox.claim().messages
+    for message in (first, second):
+        notes.begin(message.id)
+    notes.answer(outbox.outcome(first, accepted=Accepted("wamid.1")))
+    killed(notes)
+    commands.recover()
+    assert states(outbox, [first.id, second.id]) == [MessageState.SENT, MessageState.UNKNOWN]
+    assert outbox.message(first.id).provider_id == "wamid.1"
+
+
+def test_after_another_boot_nothing_is_proven_and_all_of_it_is_unknown(outbox: Any, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(spool, "boot_id", lambda: "another boot")
+        notes = Spool("a")
+    ids = outbox.queue(count=3)
+    outbox.claim()
+    killed(notes)
+    commands.recover()
+    assert set(states(outbox, ids)) == {MessageState.UNKNOWN}
+
+
+def test_a_sender_of_another_machine_is_waited_for_until_its_lease_ends(outbox: Any):
+    ids = outbox.queue(count=3)
+    outbox.claim(sender="elsewhere")
+    assert commands.recover() == 0
+    assert commands.recover(now=clock.now() + timedelta(seconds=120)) == 3
+    assert set(states(outbox, ids)) == {MessageState.UNKNOWN}
+
+
+def test_a_living_sender_s_messages_are_its_own_however_slow_it_is(outbox: Any):
+    notes = Spool("a")
+    ids = outbox.queue(count=3)
+    outbox.claim()
+    assert commands.recover(now=clock.now() + timedelta(days=1)) == 0
+    assert set(states(outbox, ids)) == {MessageState.CLAIMED}
+    notes.close()
+
+
+def test_an_answer_after_the_lease_ended_still_settles_and_both_are_traced(outbox: Any):
+    outbox.queue()
+    (held,) = outbox.claim().messages
+    commands.recover(now=clock.now() + timedelta(seconds=120))
+    assert outbox.state(held.id) is MessageState.UNKNOWN
+    outbox.settle(held, accepted=Accepted("wamid.2"))
+    found = queries.trace(held.id)
+    assert found.message.state is MessageState.SENT
+    assert [attempt.state for attempt in found.attempts] == [MessageState.UNKNOWN, MessageState.SENT]
+    assert {proof.proven for proof in found.proofs} == {"proven"}
+
+
+def test_recovering_again_moves_nothing(outbox: Any):
+    notes = Spool("a")
+    outbox.queue(count=3)
+    outbox.claim()
+    killed(notes)
+    assert commands.recover() == 3
+    before = models.MessageBatch.objects.count()
+    assert commands.recover() == 0
+    assert models.MessageBatch.objects.count() == before
