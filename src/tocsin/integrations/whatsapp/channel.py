@@ -33,6 +33,7 @@ PAIR_SECONDS = 6.0  # one message in six seconds to the same person (Meta, about
 PAIR_BURST = 45
 LATE_SECONDS = 5.0  # what a cancelled connection may take beyond its time-out
 WORDING_KEPT = timedelta(minutes=1)
+PRIVATE_CHARACTERS_MIN = 5
 PHONE_ONLY = 131062
 HELD = "held_for_quality_assessment"
 # Answers that are not Meta's own, by HTTP status: a redirect, a wall or a wrong address takes no other message either.
@@ -173,10 +174,19 @@ def outcome(answer: Answer, message: Outgoing) -> Accepted:
     refusal = refusal_of(answer.status, answer.headers, answer.body)
     if refusal is None:
         raise _not_understood(answer)
-    error = transport_error(refusal, to=message.address)
+    error = transport_error(refusal, to=message.address, private=texts_of(message.content))
     if refusal.code == PHONE_ONLY and message.number == 1 and AddressKind.PHONE in message.other_addresses:
         error.permanent, error.verdict, error.reason = False, Verdict.RETRY_FEW, Reason.TRY_LATER
     raise error
+
+
+def texts_of(part: Any) -> list[str]:
+    """Return every text of a content that is not one word of a few letters."""
+    if isinstance(part, Mapping):
+        return [text for each in part.values() for text in texts_of(each)]
+    if isinstance(part, list | tuple):
+        return [text for each in part for text in texts_of(each)]
+    return [part] if isinstance(part, str) and len(part) >= PRIVATE_CHARACTERS_MIN else []
 
 
 def _accepted(body: bytes) -> Accepted:

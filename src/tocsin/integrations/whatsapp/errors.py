@@ -1,7 +1,7 @@
 """Refusals of the WhatsApp Cloud API, read: which code, what it means, in whose words."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,13 @@ class Refusal:
     def detail(self) -> str:
         """Return Meta's own words without anybody's address."""
         return told(self.title, self.details)
+
+    def without(self, private: Sequence[str]) -> str:
+        """Return Meta's own words without these texts, which it may repeat."""
+        title, details = self.title, self.details
+        for text in sorted(private, key=len, reverse=True):
+            title, details = title.replace(text, "…"), details.replace(text, "…")
+        return told(title, details)
 
 
 class RefusedByMeta(TocsinError):
@@ -109,15 +116,15 @@ def refusal_of(http: int, headers: Mapping[str, str], body: bytes) -> Refusal | 
     )
 
 
-def transport_error(refusal: Refusal, *, to: str = "") -> TransportError:
-    """Return what a refusal means for one message to ``to``."""
+def transport_error(refusal: Refusal, *, to: str = "", private: Sequence[str] = ()) -> TransportError:
+    """Return what a refusal means for one message to ``to``; Meta's words without what was ``private`` in it."""
     verdict, reason, wait_seconds = verdict_of(refusal.code, subcode=refusal.subcode, http=refusal.http, to=to)
     return TransportError(
         permanent=verdict in PERMANENT,
         verdict=verdict,
         reason=reason,
         code=refusal.code,
-        detail=refusal.detail,
+        detail=refusal.without(private),
         wait_seconds=refusal.wait_seconds or wait_seconds,
     )
 

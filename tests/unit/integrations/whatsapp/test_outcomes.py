@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from tocsin.customers.values import AddressKind
+from tocsin.messaging.errors import ChannelNotUnderstood
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Reason, Verdict
 
@@ -220,14 +221,21 @@ def test_a_message_held_for_its_quality_says_so():
     assert talking(saying(held), send).held
 
 
-def test_the_request_carries_our_id_and_the_version_that_is_set():
-    async def ask(peer, channel):
-        await channel.send(message(reply_to="wamid.Q"))
-        return peer.requests[0]
+async def ask(peer, channel):
+    await channel.send(message(reply_to="wamid.Q"))
+    return peer.requests[0]
 
-    raw = talking(saying(TAKEN), ask, api_version="v31.0")
-    head, body = raw.split(b"\r\n\r\n")
-    assert head.startswith(b"POST /v31.0/100/messages HTTP/1.1")
+
+def test_api_version_is_configuration():
+    """A version that ended broke every client that had it in its code."""
+    assert talking(saying(TAKEN), ask, api_version="v31.0").startswith(b"POST /v31.0/100/messages HTTP/1.1")
+    assert talking(saying(TAKEN), ask).startswith(b"POST /v24.0/100/messages HTTP/1.1")
+    with pytest.raises(ChannelNotUnderstood, match="version"):
+        number(1, api_version="24")
+
+
+def test_the_request_carries_our_id_and_answers_the_message_it_is_about():
+    head, body = talking(saying(TAKEN), ask).split(b"\r\n\r\n")
     assert b"Authorization: Bearer T" in head
     assert orjson.loads(body) == {
         "messaging_product": "whatsapp",
@@ -269,6 +277,13 @@ def test_a_refusal_carries_metas_code_and_words_without_the_address():
     error, _requests = error_of(refused(131030, error_data={"messaging_product": "whatsapp", "details": details}))
     assert (error.code, error.verdict, error.permanent) == (131030, Verdict.DEAD, True)
     assert error.detail == "(#131030) Title: Recipient … (…) is not in the list of 12 numbers"
+
+
+def test_what_meta_refuses_is_told_without_the_text_it_repeats():
+    details = "Parameter 'Your password was read' of text.body is not valid"
+    content = {"type": "text", "text": {"body": "Your password was read"}}
+    error, _requests = error_of(refused(131009, error_data={"details": details}), content=content)
+    assert error.detail == "(#131009) Title: Parameter '…' of text.body is not valid"
 
 
 def test_what_meta_asks_to_wait_is_kept():
