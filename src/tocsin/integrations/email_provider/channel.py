@@ -24,7 +24,7 @@ from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Purpo
 mail = lazily("django.core.mail")  # it needs Django's settings, which are made later
 
 SETTINGS: Mapping[str, str] = {
-    "provider": gettext_noop("brevo, mailersend, mailgun, mailjet, postmark, resend, sendgrid or sparkpost"),
+    "provider": gettext_noop("brevo, mailersend, mailgun, mailjet, postmark, resend or sparkpost"),
     "from": gettext_noop("address the mails are from"),
     "from_name": gettext_noop("name shown beside it"),
     "reply_to": gettext_noop("address answers go to; the one they are from if left out"),

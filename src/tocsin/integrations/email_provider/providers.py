@@ -27,6 +27,5 @@ PROVIDERS: Mapping[str, Provider] = {
     "mailjet": Provider("mailjet", "Mailjet", second_key="secret_key"),
     "postmark": Provider("postmark", "Postmark", key="server_token"),
     "resend": Provider("resend", "Resend"),
-    "sendgrid": Provider("sendgrid", "SendGrid"),
     "sparkpost": Provider("sparkpost", "SparkPost"),
 }

@@ -165,7 +165,7 @@ class Webhook:
         except Unanswered as error:
             raise OutcomeUnknown(str(error)) from None
         if not 200 <= answer.status < 300:
-            raise _error_of(answer)
+            raise error_of(answer)
         return Accepted(named)
 
     async def close(self) -> None:
@@ -173,7 +173,7 @@ class Webhook:
         await self._posting.close()
 
 
-def _error_of(answer: Answer) -> TransportError:
+def error_of(answer: Answer) -> TransportError:
     """Return what an answer means. A fault of the product's is tried again: it knows the message by its id."""
     unknown: _Meaning = (
         (Verdict.RETRY, Reason.TRY_LATER, None) if answer.status >= 500 or answer.status == 408
