@@ -1,0 +1,112 @@
+"""The phones and the caught mails in a real Chromium: what comes is seen at once, what is typed arrives, nothing runs."""
+
+import json
+import re
+import shutil
+import smtplib
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A running browser without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser group is not installed")
+    place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if place is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=place, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+def started(*command: str) -> tuple[subprocess.Popen[str], list[str]]:
+    running = subprocess.Popen([sys.executable, "-m", "tocsin_simulator", *command], stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    return running, re.findall(r"(?:http|smtp)://\S+", running.stdout.readline())
+
+
+@pytest.fixture
+def whatsapp() -> Iterator[str]:
+    running, (address,) = started("whatsapp", "--port", "0", "--token", "T", "--phone-id", "11", "--delay", "0")
+    with running:
+        yield address
+        running.terminate()
+
+
+@pytest.fixture
+def mails() -> Iterator[tuple[str, str]]:
+    running, (smtp, http) = started("smtp", "--port", "0")
+    with running:
+        yield smtp, http
+        running.terminate()
+
+
+def post(address: str, path: str, body: Any) -> Any:
+    headers = {"Authorization": "Bearer T", "Content-Type": "application/json"}
+    request = urllib.request.Request(address + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+def opened(chromium: Any, address: str) -> tuple[Any, list[str]]:
+    """Return a page, and what its console complains of."""
+    page = chromium.new_page(locale="fr-FR")
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    return page, complaints
+
+
+def test_a_message_is_seen_on_the_phone_and_its_button_answers(chromium, whatsapp):
+    page, complaints = opened(chromium, whatsapp)
+    page.get_by_text("Personne n’a encore rien reçu").wait_for()
+    post(whatsapp, "/_simulator/say", {"from": "+33600000001", "text": "<img src=x onerror=alert(1)>", "name": "Ada"})
+    buttons = [{"type": "reply", "reply": {"id": "y", "title": "Oui"}}]
+    content = {"type": "button", "body": {"text": "*Vraiment* ?"}, "action": {"buttons": buttons}}
+    post(
+        whatsapp,
+        "/v24.0/11/messages",
+        {"messaging_product": "whatsapp", "to": "+33600000001", "type": "interactive", "interactive": content},
+    )
+    phone = page.locator(".owner", has_text="Ada")
+    phone.get_by_text("<img src=x onerror=alert(1)>").wait_for()
+    assert phone.locator("strong").inner_text() == "Vraiment"
+    phone.get_by_role("button", name="Oui").click()
+    phone.locator(".bubble.out", has_text="Oui").wait_for()
+    phone.get_by_label("Écrire à la place de cette personne").fill("Merci")
+    page.keyboard.press("Enter")
+    phone.locator(".bubble.out", has_text="Merci").wait_for()
+    phone.get_by_role("button", name="Bloquer", exact=True).click()
+    phone.get_by_role("button", name="Débloquer").wait_for()
+    assert complaints == []
+    page.close()
+
+
+def test_a_mail_is_seen_as_it_looks_and_can_do_nothing(chromium, mails):
+    smtp, http = mails
+    page, _ = opened(chromium, http)
+    page.get_by_text("Pas encore de courrier").wait_for()
+    made = EmailMessage()
+    made["From"], made["To"], made["Subject"] = "us@lark.example", "ada@example.org", "Une nouvelle"
+    made.set_content("Bonjour")
+    made.add_alternative("<h1>Bonjour</h1><script>document.body.innerHTML = 'hijacked'</script>", subtype="html")
+    host, port = smtp.removeprefix("smtp://").split(":")
+    with smtplib.SMTP(host, int(port)) as line:
+        line.send_message(made)
+    page.get_by_role("button", name="ada@example.org").click()
+    assert page.frame_locator("#frame").locator("h1").inner_text() == "Bonjour"
+    assert page.frame_locator("#frame").get_by_text("hijacked").count() == 0
+    page.get_by_role("tab", name="En-têtes").click()
+    page.get_by_role("cell", name="us@lark.example").wait_for()
+    page.get_by_role("tab", name="Source").click()
+    page.locator("#source", has_text="Subject: Une nouvelle").wait_for()
+    page.close()
