@@ -37,7 +37,7 @@ MESSAGE_MOVES: dict[MessageState, frozenset[MessageState]] = {
     _S.WITHHELD: frozenset(),
     _S.UNKNOWN: frozenset({_S.QUEUED}) | _SEEN,  # queued: a person decided that it is sent again
     _S.SENT: frozenset({_S.FAILED, _S.DELIVERED, _S.BOUNCED, _S.READ}),
-    _S.FAILED: frozenset({_S.DELIVERED, _S.READ}),  # it arrived all the same; a late `sent` proves nothing
+    _S.FAILED: frozenset({_S.DELIVERED, _S.BOUNCED, _S.READ}),  # it arrived all the same; a late `sent` proves nothing
     _S.DELIVERED: frozenset({_S.BOUNCED, _S.READ}),
     _S.BOUNCED: frozenset({_S.READ}),
     _S.READ: frozenset(),

@@ -198,11 +198,18 @@ def brought(row: Standing, update: StatusUpdate) -> Standing:
         delivered_at=_earlier(row.delivered_at, update, when=state is MessageState.DELIVERED),
         read_at=_earlier(row.read_at, update, when=state is MessageState.READ),
     )
-    if RANK[state] <= RANK[MessageState(row.state)]:
-        return row
     reason = (update.reason or Reason.REFUSED).value if state in _NEEDS_REASON else ""
     detail = told(update.code, update.detail) if state in _NEEDS_REASON else ""
+    if RANK[state] < RANK[MessageState(row.state)] or not _says_more(row, state, reason=reason, detail=detail):
+        return row
     return row._replace(state=state.value, reason=reason, detail=detail, next_try_at=None)
+
+
+def _says_more(row: Standing, state: MessageState, *, reason: str, detail: str) -> bool:
+    """Of two failures with different words one is kept, and always the same one, whichever came first."""
+    if state != row.state:
+        return True
+    return row.reason == Reason.NO_REPORT or (reason, detail) < (row.reason, row.detail)
 
 
 def _earlier(moment: datetime | None, update: StatusUpdate, *, when: bool) -> datetime | None:

@@ -75,3 +75,43 @@ def test_another_installation_s_key_is_said(tmp_path: Path, monkeypatch: pytest.
 def test_the_key_can_be_read_by_its_owner_only():
     secrets.seal(b"correct horse", about=ABOUT)
     assert (home.data_home() / "keys" / "secrets").stat().st_mode & 0o777 == 0o600
+
+
+def test_many_values_are_sealed_with_one_data_key_and_each_opens_only_for_its_row():
+    sealing = secrets.Sealing("message body")
+    first, second = (sealing.seal(b"hola", about=str(n)) for n in range(2))
+    assert first[:75] == second[:75]
+    assert first[75:] != second[75:]
+    assert b"hola" not in first
+    assert secrets.Sealing("message body").unseal(first, about="0") == b"hola"
+    for purpose, about in (("message body", "1"), ("intake", "0")):
+        with pytest.raises(SealBroken):
+            secrets.Sealing(purpose).unseal(first, about=about)
+
+
+def test_a_flipped_byte_of_one_of_many_is_noticed():
+    sealing = secrets.Sealing("message body")
+    sealed = sealing.seal(b"hola", about="0")
+    for place in range(len(sealed)):
+        changed = bytearray(sealed)
+        changed[place] ^= 1
+        with pytest.raises((SealBroken, SealKeyMissing)):
+            sealing.unseal(bytes(changed), about="0")
+
+
+def test_another_installation_gets_a_data_key_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    sealing = secrets.Sealing("message body")
+    first = sealing.seal(b"hola", about="0")
+    monkeypatch.setenv("TOCSIN_HOME", str(tmp_path / "other"))
+    second = sealing.seal(b"hola", about="0")
+    assert first[7:15] != second[7:15]
+    with pytest.raises(SealKeyMissing):
+        sealing.unseal(first, about="0")
+
+
+def test_the_data_key_changes_before_it_has_sealed_too_much(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(secrets, "_VALUES_A_KEY_MAX", 3)
+    sealing = secrets.Sealing("message body")
+    sealed = [sealing.seal(b"hola", about="0") for _time in range(8)]
+    assert len({each[:75] for each in sealed}) > 1
+    assert {sealing.unseal(each, about="0") for each in sealed} == {b"hola"}
