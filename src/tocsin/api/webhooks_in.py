@@ -88,7 +88,7 @@ class IntakeWriter:
         try:
             commands.store_intake([body for body, _ in waiting])
             is_kept = True
-        except (DatabaseError, TocsinError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - who waits is answered, and the thread goes on, whatever it is
             is_kept = False
             # Its kind only: the text may hold part of a row.
             _LOG.error("%d webhooks could not be kept and will come again: %s", len(waiting), type(error).__name__)
@@ -139,9 +139,8 @@ class KnownApps:
 def _apps() -> tuple[App, ...]:
     try:
         return queries.apps()
-    except DatabaseError:
-        connection.close()
-        raise
+    finally:
+        connection.close()  # the thread is anybody's, and this is asked every few seconds only
 
 
 class WebhooksIn:

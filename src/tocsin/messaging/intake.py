@@ -96,7 +96,8 @@ class _Claimed:
 def store_intake(bodies: Sequence[IntakeBody]) -> None:
     """Keep raw bodies, sealed, by one COPY: they are durable when this returns."""
     keep = timedelta(days=KEEP_DAYS)
-    with connection.cursor() as cursor, cursor.copy(_STORE) as copying:
+    # Django does not see what goes wrong in a COPY unless it is told to look.
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_STORE) as copying:
         for each in bodies:
             digest = hashlib.sha256(each.body).digest()
             sealed = SEALING.seal(each.body, about=digest.hex())
