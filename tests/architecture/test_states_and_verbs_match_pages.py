@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tocsin.containment import states as containment_states
 from tocsin.incidents import states as incident_states
+from tocsin.messaging import states as messaging_states
 from tocsin.scopes import states as scope_states
 
 MOVES = {
@@ -15,6 +16,8 @@ MOVES = {
     "Wave": containment_states.WAVE_MOVES,
     "Appeal": containment_states.APPEAL_MOVES,
     "Step": containment_states.STEP_MOVES,
+    "Message": messaging_states.MESSAGE_MOVES,
+    "Webhook body": messaging_states.INTAKE_MOVES,
 }
 ROW = re.compile(r"(?m)^\| `(\w+)` \| ((?:`\w+`(?:, )?)*) ?\|")
 MODULES = "approval|containment|incident|journal|messaging|scope|staff"
