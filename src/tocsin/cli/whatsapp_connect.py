@@ -22,7 +22,7 @@ from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import ChannelNotUnderstood, NoSuchApp
 from tocsin.messaging.ports import Sending
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Channel, Content, Draft, Message, Priority, Purpose
+from tocsin.messaging.values import App, Channel, Content, Draft, Message, Priority, Purpose
 
 FAULTY = 3
 LOOK_SECONDS = 0.5
@@ -104,7 +104,9 @@ def subscribe(wired: Wired, called: str, public_url: str | None, acts: Acting) -
         change = Change(wired, called, acts=acts, is_setup=True)
         to: dict[str, str] = {}
         if public_url:
-            app = queries.app_named(change.channel.name)
+            app = _app_of(queries.channel_secrets(change.channel.name)["app_secret"])
+            if app is None:
+                raise NoSuchApp(_("The number has no place for webhooks."), mend=_("Connect it again with --replace."))
             to = {"address": _callback(app, public_url), "verify_token": app.verify_token}
         change.made(lambda meta: meta.access.subscribe(**to), what="webhooks subscribed")
     listing.lines(_("Meta sends the webhooks of this account."))
@@ -224,18 +226,22 @@ def _connected(
     )  # fmt: skip
 
 
-def _app(name: str, secret: str, *, by: Author) -> Any:
-    """Return where webhooks of the number's application arrive: made now, or there already with this secret or not."""
-    try:
-        found = queries.app_named(name)
-    except NoSuchApp:
-        return queries.app(commands.add_app(name, kind=KIND, secrets=[secret], by=by))
-    if secret not in {each.value for each in found.secrets}:
+def _app(name: str, secret: str, *, by: Author) -> App:
+    """Return where webhooks of the number's application arrive: one place for all numbers of one application."""
+    found = _app_of(secret)
+    if found is not None:
+        return found
+    if any(each.name == name for each in queries.apps()):
         return commands.rotate_app(name, secret=secret, by=by)
-    return found
+    return queries.app(commands.add_app(name, kind=KIND, secrets=[secret], by=by))
 
 
-def _callback(app: Any, public_url: str) -> str:
+def _app_of(secret: str) -> App | None:
+    mine = (each for each in queries.apps() if each.kind == KIND and secret in {one.value for one in each.secrets})
+    return next(mine, None)
+
+
+def _callback(app: App, public_url: str) -> str:
     if not public_url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
         raise TocsinError(
             _("Meta sends webhooks to https:// addresses only."), where="--public-url",
@@ -250,7 +256,7 @@ def _print_remarks(looked: Any) -> None:
         listing.lines(f"{word:3}{remark.text}" + (f" {remark.mend}" if remark.mend else ""), style=colour)
 
 
-def _print_webhook(app: Any, public_url: str | None) -> None:
+def _print_webhook(app: App, public_url: str | None) -> None:
     listing.lines("", _("Paste these into Meta's console, under WhatsApp, Configuration, Webhook:"))
     address = _callback(app, public_url) if public_url else f"https://...{WEBHOOKS}{app.id}"
     rows = [(_("callback URL"), address), (_("verify token"), app.verify_token)]

@@ -64,6 +64,6 @@ def check_may_change_account(by: Author, *, is_setup: bool = False) -> None:
 
 def record_account_change(channel: str, *, what: str, facts: Mapping[str, Any], by: Author) -> None:
     """Record what somebody changed at a channel's provider: ``what`` in a few words, facts without anybody's data."""
-    subject = f"messaging_channel:{channel}"
+    about = f"messaging_channel:{channel}"
     with transaction.atomic():
-        journal.write(verb="messaging.account_changed", subject=subject, by=by, facts={"what": what, **facts})
+        journal.write(verb="messaging.account_changed", subject=about, by=by, facts={"what": what, **facts})

@@ -26,6 +26,7 @@ from tocsin.integrations.whatsapp.settings import Reach
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging.values import Verdict
 
+TOLD_BYTES_MAX = 1024 * 1024  # of an answer about one message
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 PAGES_MAX = 10_000
 PAGE_ROWS = 100
@@ -57,7 +58,10 @@ class Graph:
         session = self._session or self._opened()
         try:
             async with session.post(address, data=body, allow_redirects=False, proxy=self.reach.proxy) as response:
-                return Answer(response.status, response.headers, await response.read())
+                told = await response.content.read(TOLD_BYTES_MAX)
+                while not response.content.at_eof() and len(told) < TOLD_BYTES_MAX:
+                    told += await response.content.read(TOLD_BYTES_MAX)
+                return Answer(response.status, response.headers, told)
         except (
             aiohttp.ClientConnectorError,
             aiohttp.ConnectionTimeoutError,
@@ -110,17 +114,19 @@ class Graph:
         data: Any = None,
         headers: Mapping[str, str] | None = None,
         root: str = "",
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Make one management call, once, and return the object it answers.
 
-        ``body`` goes as JSON, ``data`` as aiohttp takes it. ``root`` replaces base address and version.
+        ``body`` goes as JSON, ``data`` as aiohttp takes it. ``root`` replaces base address and version, ``seconds`` the
+        time-out.
         """
         if self._turn is not None:
             await self._turn()
         address = (URL(root + path, encoded=True) if root else self.address(path)).update_query(params or {})
         if body is not None:
             data, headers = orjson.dumps(body), {"Content-Type": "application/json", **(headers or {})}
-        answer = await self._exchange(method, address, data=data, headers=headers)
+        answer = await self._exchange(method, address, data=data, headers=headers, seconds=seconds)
         refusal = refusal_of(answer.status, answer.headers, answer.body)
         if refusal is not None:
             raise RefusedByMeta(refusal, body=answer.body)
@@ -132,11 +138,20 @@ class Graph:
             raise NotAnswered(_("Meta's answer is not understood (HTTP {status}).").format(status=answer.status))
         return found
 
-    async def _exchange(self, method: str, address: URL, *, data: Any, headers: Mapping[str, str] | None) -> Answer:
+    async def _exchange(
+        self, method: str, address: URL, *, data: Any, headers: Mapping[str, str] | None, seconds: float | None
+    ) -> Answer:
         session = self._session or self._opened()
+        waits = aiohttp.ClientTimeout(total=seconds) if seconds else session.timeout
         try:
             async with session.request(
-                method, address, data=data, headers=headers, allow_redirects=False, proxy=self.reach.proxy
+                method,
+                address,
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                proxy=self.reach.proxy,
+                timeout=waits,
             ) as response:
                 body = bytearray()
                 async for part in response.content.iter_chunked(65_536):

@@ -21,7 +21,7 @@ MEGABYTE = 1024 * 1024
 FETCHED_BYTES_MAX = 100 * MEGABYTE
 UPLOADED_DAYS = 30  # then Meta forgets an uploaded file
 PIECE_BYTES = 65_536
-FETCH_SECONDS = 600.0
+FILE_SECONDS = 600.0
 # What may be sent, and how large (Meta, business-phone-numbers/media).
 BYTES_MAX: Mapping[str, int] = {
     **dict.fromkeys(("audio/aac", "audio/amr", "audio/mpeg", "audio/mp4", "audio/ogg"), 16 * MEGABYTE),
@@ -84,7 +84,7 @@ class MediaFiles:
         form.add_field("type", media_type)
         with path.open("rb") as file:
             form.add_field("file", file, filename=path.name, content_type=media_type)
-            answer = await self._graph.call("POST", f"{self._line}/media", data=form)
+            answer = await self._graph.call("POST", f"{self._line}/media", data=form, seconds=FILE_SECONDS)
         if not answer.get("id"):
             raise NotAnswered(_("Meta took the file and gave it no id."))
         return Uploaded(
@@ -143,7 +143,12 @@ class MediaFiles:
                 "POST",
                 str(session.get("id", "")),
                 data=file,
-                headers={"file_offset": "0", "Content-Type": "application/octet-stream"},
+                headers={
+                    "Authorization": f"OAuth {self._graph.reach.token}",  # the one call that wants this word
+                    "Content-Type": "application/octet-stream",
+                    "file_offset": "0",
+                },
+                seconds=FILE_SECONDS,
             )
         if not answer.get("h"):
             raise NotAnswered(_("Meta took the file and gave it no id."))
@@ -152,7 +157,7 @@ class MediaFiles:
     async def _stream(self, address: URL, to: Path) -> tuple[int, bytes]:
         """Write what an address answers to a file, up to the cap; returns its size and SHA-256."""
         hashed, size = hashlib.sha256(), 0
-        waits = aiohttp.ClientTimeout(total=FETCH_SECONDS, sock_read=self._graph.reach.timeout_seconds)
+        waits = aiohttp.ClientTimeout(total=FILE_SECONDS, sock_read=self._graph.reach.timeout_seconds)
         try:
             async with self._graph.session().get(
                 address, allow_redirects=False, proxy=self._graph.reach.proxy, timeout=waits

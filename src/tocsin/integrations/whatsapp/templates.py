@@ -85,6 +85,8 @@ class Templates:
         changed = {"components": checked["components"]}
         if before.status != APPROVED:  # Meta refuses the category of an approved one, even the same
             changed["category"] = checked["category"]
+        if "message_send_ttl_seconds" in checked:
+            changed["message_send_ttl_seconds"] = checked["message_send_ttl_seconds"]
         await self._graph.call("POST", before.provider_id, body=changed)
         return before
 
