@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from functools import cached_property
 from typing import Any
 
+KEPT_BYTES_MAX = 256 * 1024 * 1024
 _CID = re.compile(r"(?i)\bcid:([^\s\"'<>)]+)")
 
 
@@ -131,10 +132,11 @@ def _bytes(part: Any) -> bytes:
 
 
 class Mailbox:
-    """All mails of one run. Counts are exact for ever; whole mails are kept for the newest ``keep``."""
+    """All mails of one run. Counts are exact for ever; the newest ``keep`` are kept whole, up to so many bytes."""
 
-    def __init__(self, *, keep: int) -> None:
+    def __init__(self, *, keep: int, bytes_max: int = KEPT_BYTES_MAX) -> None:
         self.keep = keep
+        self.bytes_max = bytes_max
         self.clear()
 
     def clear(self) -> None:
@@ -146,14 +148,19 @@ class Mailbox:
         self.refused: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self.sent_back: Counter[str] = Counter()
-        self._accepted_of: Counter[tuple[str, str]] = Counter()
+        self._pairs: set[bytes] = set()  # 16-byte digests of (Message-ID, recipient) that were taken
+        self._message_ids: set[bytes] = set()
+        self._doubled: dict[tuple[str, str], int] = {}
+        self._kept_bytes = 0
         self._mails: OrderedDict[str, CaughtMail] = OrderedDict()
 
     def arrived(self, mail: CaughtMail) -> None:
         """Count a mail whose last byte has come, before anything is decided about it."""
         self._mails[mail.id] = mail
-        while len(self._mails) > self.keep:
-            self._mails.popitem(last=False)
+        self._kept_bytes += len(mail.raw)
+        while len(self._mails) > self.keep or (self._kept_bytes > self.bytes_max and len(self._mails) > 1):
+            _, old = self._mails.popitem(last=False)
+            self._kept_bytes -= len(old.raw)
 
     def next_number(self) -> int:
         """Return the number of a mail that has just come to its end at the socket."""
@@ -164,8 +171,14 @@ class Mailbox:
         """Count a mail we are answerable for: its sender was told 250, or would have been had the line held."""
         self.accepted += 1
         self.recipients += len(mail.recipients)
-        for recipient in mail.recipients:
-            self._accepted_of[(mail.message_id, recipient.lower())] += 1
+        if not mail.message_id:
+            return
+        self._message_ids.add(_digest(mail.message_id))
+        for recipient in map(str.lower, mail.recipients):
+            pair = _digest(f"{mail.message_id}\0{recipient}")
+            if pair in self._pairs:
+                self._doubled[mail.message_id, recipient] = self._doubled.get((mail.message_id, recipient), 1) + 1
+            self._pairs.add(pair)
 
     def find(self, mail_id: str) -> CaughtMail | None:
         """Return a mail that is still kept."""
@@ -186,21 +199,24 @@ class Mailbox:
         """Return the counts: ``received`` at the socket, ``doubled`` what one recipient was handed more than once."""
         doubled = [
             {"message_id": message_id, "to": recipient, "times": times}
-            for (message_id, recipient), times in self._accepted_of.items()
-            if times > 1 and message_id
+            for (message_id, recipient), times in self._doubled.items()
         ]
         return {
             "connections": self.connections,
             "received": self.received,
             "accepted": self.accepted,
             "recipients": self.recipients,
-            "distinct_message_ids": len({message_id for message_id, _ in self._accepted_of if message_id}),
+            "distinct_message_ids": len(self._message_ids),
             "doubled": doubled,
             "refused": dict(self.refused),
             "dropped": dict(self.dropped),
             "sent_back": dict(self.sent_back),
             "kept": len(self._mails),
         }
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def now() -> datetime:
