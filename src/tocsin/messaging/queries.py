@@ -2,7 +2,7 @@
 
 from tocsin.messaging.apps import app, app_named, apps
 from tocsin.messaging.channels import channel, channel_secrets, channels
-from tocsin.messaging.inbound import inbound_body, window_open
+from tocsin.messaging.inbound import addresses_in_window, inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
 from tocsin.messaging.media_fetching import Media, media_of, media_pieces
 from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
@@ -10,15 +10,17 @@ from tocsin.messaging.rates import Rate, rates
 from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
 from tocsin.messaging.uploads import KeptFile, uploaded_file, uploaded_files
-from tocsin.messaging.waiting import outbox_status
+from tocsin.messaging.waiting import OPEN_STATES, outbox_status
 
 __all__ = [
+    "OPEN_STATES",
     "KeptFile",
     "Media",
     "Rate",
     "SpendBy",
     "Spent",
     "Template",
+    "addresses_in_window",
     "app",
     "app_named",
     "apps",

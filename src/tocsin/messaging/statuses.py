@@ -106,9 +106,13 @@ def apply_statuses(
 
 
 def _kept(update: StatusUpdate) -> StatusUpdate:
-    texts = {name: getattr(update, name) for name in ("provider_id", "detail", "category", "price_type")}
-    clean = {name: columns.kept(text) for name, text in texts.items()}
-    return update if clean == texts else replace(update, **clean)
+    """Return an update whose texts can be kept; nearly always itself."""
+    texts = (update.provider_id, update.detail, update.category, update.price_type)
+    clean = tuple(columns.kept(text) for text in texts)
+    if clean == texts:
+        return update
+    provider_id, detail, category, price_type = clean
+    return replace(update, provider_id=provider_id, detail=detail, category=category, price_type=price_type)
 
 
 def _message_ids(updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[str, str]) -> list[UUID | None]:

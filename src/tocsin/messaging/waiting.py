@@ -13,7 +13,7 @@ from tocsin.messaging.values import ChannelState, OutboxStatus
 
 models = lazily("tocsin.messaging.models")
 
-OPEN = (MessageState.QUEUED, MessageState.RETRYING, MessageState.CLAIMED, MessageState.UNKNOWN)
+OPEN_STATES = (MessageState.QUEUED, MessageState.RETRYING, MessageState.CLAIMED, MessageState.UNKNOWN)
 # Written so that each part can use its small partial index: final messages are millions.
 _OPEN_COUNTS = """
 SELECT channel, state, count(*), min(next_try_at) FILTER (WHERE next_try_at <= %(now)s),
