@@ -23,7 +23,7 @@ from tocsin.cli.wired import Wired
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Author
-from tocsin.kernel.language import format_number, gettext as _
+from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.messaging import commands as messaging, queries
 from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.ports import Sending
@@ -245,8 +245,17 @@ def _print_told(told: Told, *, reached: Reached, queued: bool) -> None:
     listing.console().print(listing.pairs(rows))
     for example in told.examples:
         listing.lines(_("The channel says: {why}").format(why=example), style="yellow")
-    if told.shown:
-        listing.lines("", _("One of them reads:"), told.shown)
+    if told.shut:
+        text = ngettext(
+            "{n} person has not written to this number within 24 hours: free text is withheld. Add --template.",
+            "{n} people have not written to this number within 24 hours: free text is withheld. Add --template.",
+            told.shut,
+        )
+        listing.lines(text.format(n=format_number(told.shut)), style="yellow")
+    if queued and told.known and not told.queued:
+        listing.lines(_("Everybody had this message already. For another one, give it a label: --once LABEL"))
+    elif told.shown:
+        listing.lines("", _("It reads:") if told.people == 1 else _("One of them reads:"), told.shown)
 
 
 def _next_step(queued: Sequence[UUID]) -> None:

@@ -250,10 +250,11 @@ def price_words(price: Spent | None) -> str:
 def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
     """Print messages as a table, newest first."""
     table = listing.table(_("queued"), _("message"), _("channel"), _("to"), _("purpose"), _("state"), _("reason"))
+    table.columns[1].no_wrap = True  # an id is copied whole
     for each in messages:
         address = each.address if reveal else customers.masked(each.address)
         listing.add(
-            table, format_datetime(each.queued_at, seconds=True), each.id, each.channel, address,
+            table, format_datetime(each.queued_at), each.id, each.channel, address,
             _(PURPOSES[each.purpose]), _(STATES[each.state]), reason_words(each.reason),
         )  # fmt: skip
     listing.console().print(table)

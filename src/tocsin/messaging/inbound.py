@@ -1,6 +1,6 @@
 """What people write to us: one row per message of the provider, and the 24 h in which we may answer freely."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock, ids
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import bodies
-from tocsin.messaging.naming import Followed, Line
+from tocsin.messaging.naming import Followed, Key, Line
 from tocsin.messaging.values import InboundUpdate, Prepared, Taken
 
 models = lazily("tocsin.messaging.models")
@@ -185,7 +185,14 @@ def open_windows(opened: Iterable[tuple[str, str, AddressKind, str, datetime]]) 
         return
     with connection.cursor() as cursor:
         cursor.execute(_WINDOWS, _columns([(*key, newest[key]) for key in sorted(newest)]))
-        cursor.execute(_WINDOWS_OF_NAMES, _columns(sorted(asked)))
+    share_windows(asked)
+
+
+def share_windows(names: Collection[Key]) -> None:
+    """Give both names of a person the window of either: (portfolio, kind and value of an address)."""
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute(_WINDOWS_OF_NAMES, _columns(sorted(names)))
 
 
 def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
@@ -198,6 +205,14 @@ def window_open(channel: str, address: str) -> bool:
         channel=channel, address=address, last_inbound_at__gt=clock.now() - WINDOW
     )  # fmt: skip
     return bool(opened.exists())
+
+
+def addresses_in_window(channel: str, addresses: Collection[str]) -> set[str]:
+    """Return those of these addresses whose window on a channel is open."""
+    found = models.ServiceWindow.objects.filter(
+        channel=channel, address__in=list(addresses), last_inbound_at__gt=clock.now() - WINDOW
+    )
+    return set(found.values_list("address", flat=True))
 
 
 def inbound_body(id: UUID) -> Mapping[str, Any] | None:

@@ -8,7 +8,7 @@ from tocsin.customers.values import AddressKind
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.kernel.language import gettext as _
-from tocsin.messaging import commands as messaging
+from tocsin.messaging import commands as messaging, queries as messages
 from tocsin.messaging.errors import AddressNotUnderstood, ContentNotUnderstood
 from tocsin.messaging.ports import Sending
 from tocsin.messaging.values import Draft, Prepared
@@ -88,12 +88,21 @@ class _Telling:
         self.examples: list[str] = []
         self.ids: list[UUID] = []
         self.shown = ""
+        self.shut = 0
         self._prepared: dict[str, Prepared] = {}
         self._personal = wording.personal()
 
     def drafts(self, page: Sequence[ToTell]) -> list[Draft]:
         """Return a draft for each person who can be told, and count the others by reason."""
-        return [draft for each in page if (draft := self._draft(each)) is not None]
+        drafts = [draft for each in page if (draft := self._draft(each)) is not None]
+        self._count_shut(drafts)
+        return drafts
+
+    def _count_shut(self, drafts: Sequence[Draft]) -> None:
+        """Count those that may only go to people who wrote lately, and did not: known now, and not only afterwards."""
+        free = [each.address for each in drafts if each.prepared.needs_window and each.prepared.fallback is None]
+        open_ones = messages.addresses_in_window(self.order.channel, free) if free else set()
+        self.shut += sum(1 for address in free if address not in open_ones)
 
     def keep(self, drafts: Sequence[Draft], queued: Sequence[UUID | None]) -> None:
         """Count what became of the drafts."""
@@ -107,6 +116,7 @@ class _Telling:
         return Told(
             people=self.people, queued=self.queued, known=self.known, untold=dict(self.untold),
             by_language=dict(self.languages), examples=tuple(self.examples), ids=tuple(self.ids), shown=self.shown,
+            shut=self.shut,
         )  # fmt: skip
 
     def _draft(self, each: ToTell) -> Draft | None:

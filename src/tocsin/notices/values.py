@@ -83,3 +83,4 @@ class Told:
     examples: Sequence[str] = field(default_factory=tuple)  # why a text was not carried, without its person
     ids: Sequence[UUID] = field(default_factory=tuple)  # of the first messages queued
     shown: str = ""  # how the first of them reads
+    shut: int = 0  # of the messages: withheld, unless the person writes first, for their 24 hours are over
