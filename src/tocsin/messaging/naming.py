@@ -32,12 +32,15 @@ Lines = Mapping[str, Line]
 Named = tuple[Line | None, Mapping[AddressKind, str], datetime]  # on which line, how somebody is called, when
 Key = tuple[str, str, str]  # portfolio, kind, value
 
+# A name that is told again is written again after an hour only: every status tells both names of a person.
 _NAME = """
 INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_value, seen_at)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
 ON CONFLICT (portfolio, kind, value, other_kind)
 DO UPDATE SET other_value = excluded.other_value, seen_at = excluded.seen_at
 WHERE (excluded.seen_at, excluded.other_value) > (n.seen_at, n.other_value)
+  AND (excluded.other_value <> n.other_value OR excluded.seen_at > n.seen_at + interval '1 hour')
+RETURNING portfolio, kind, value
 """
 _BECAME = """
 SELECT n.portfolio, n.kind, n.value, n.other_value, n.seen_at
@@ -81,8 +84,8 @@ WHERE greatest(excluded.since_at, excluded.lifted_at) > greatest(s.since_at, s.l
 """
 
 
-def name(said: Iterable[Named]) -> None:
-    """Remember which two names are one person's: of both, what was said last."""
+def name(said: Iterable[Named]) -> list[Key]:
+    """Remember which two names are one person's, of both what was said last; return those that are news."""
     newest: dict[tuple[str, str, str, str], tuple[datetime, str]] = {}
     for line, addresses, at in said:
         phone, scoped = addresses.get(AddressKind.PHONE), addresses.get(AddressKind.WHATSAPP)
@@ -93,7 +96,7 @@ def name(said: Iterable[Named]) -> None:
             ((line.portfolio, AddressKind.WHATSAPP.value, scoped, AddressKind.PHONE.value), phone),
         ):
             newest[key] = max(newest.get(key, (at, other)), (at, other))
-    _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
+    return _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
 
 
 def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
@@ -131,11 +134,13 @@ def _fresh(newest: Mapping[tuple[str, str, str, str], tuple[datetime, str]]) -> 
     return [key for key in keys if known.get(key[:3]) is None or known[key[:3]] < newest[key]]
 
 
-def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> None:
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        with connection.cursor() as cursor:
-            cursor.execute(_NAME, columns)
+def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[Key]:
+    if not rows:
+        return []
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_NAME, columns)
+        return list(cursor.fetchall())
 
 
 def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, datetime]]:

@@ -62,8 +62,9 @@ def _apply_kind(remains: Sequence[Remains], lines_of: Lines) -> None:
     naming.change([(each, lines_of.get(each.line)) for _, each in told.changes])
     said = [(lines_of.get(each.line), each.addresses, each.at) for _, each in told.inbound]
     said += [(lines_of.get(each.line), each.addresses, each.at) for _, each in told.statuses if each.addresses]
-    naming.name(said)
+    news = naming.name(said)
     inbound.keep([(one.taken, each, lines_of[each.line]) for one, each in told.inbound])
+    inbound.share_windows(news)
     objecting.keep([(each, _portfolio(lines_of.get(each.line))) for _, each in told.objections])
     templates.keep([each for _, each in told.templates])
     lines.keep([each for _, each in told.lines])
