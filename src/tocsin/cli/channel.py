@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.given import secrets_in, settings_in
+from tocsin.cli.whatsapp_received import webhook
 from tocsin.cli.wired import Wired
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
@@ -30,6 +31,9 @@ _STANDING = {Standing.OK: ("ok", "green"), Standing.WARNING: ("!", "yellow"), St
 @click.group("channel")
 def command() -> None:
     """Connect the ways to people: WhatsApp numbers, mail servers, SMS lines, webhooks of your own product."""
+
+
+command.add_command(webhook)
 
 
 @command.command("add")
@@ -151,7 +155,7 @@ def _mail_app(named: str) -> str:
     if len(apps) != 1:
         raise ChannelNotUnderstood(
             _("There is no place where bounces arrive.") if not apps else _("There are several places for bounces."),
-            mend=_("Make one with `tocsin whatsapp webhook add NAME --kind email`, and name it with --app."),
+            mend=_("Make one with `tocsin channel webhook add NAME --kind email`, and name it with --app."),
         )
     return apps[0].id
 
