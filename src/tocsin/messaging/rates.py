@@ -90,7 +90,7 @@ def _rate(line: dict[str, str], path: Path, number: int) -> Rate:
     except (ValueError, InvalidOperation) as error:
         raise _wrong(path, number, _("a date, a number or a price cannot be read")) from error
     micros = price * _MICROS
-    if not (0 <= price <= _PRICE_MAX) or micros != int(micros):
+    if not price.is_finite() or not 0 <= price <= _PRICE_MAX or micros != int(micros):
         raise _wrong(path, number, _("a price lies between 0 and 1,000 and has at most six decimals"))
     currency, market, category = line["currency"].upper(), line["market"], normal_category(line["category"])
     if len(currency) != 3 or not currency.isalpha() or not market or not category or messages_from < 0:
