@@ -110,3 +110,19 @@ def test_a_mail_is_seen_as_it_looks_and_can_do_nothing(chromium, mails):
     page.get_by_role("tab", name="Source").click()
     page.locator("#source", has_text="Subject: Une nouvelle").wait_for()
     page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_pages_can_be_used_by_everybody(chromium, whatsapp, mails, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    post(whatsapp, "/_simulator/say", {"from": "+33600000001", "text": "Bonjour", "name": "Ada"})
+    host, port = mails[0].removeprefix("smtp://").split(":")
+    with smtplib.SMTP(host, int(port)) as line:
+        line.sendmail("us@lark.example", "ada@example.org", "Subject: Une nouvelle\r\n\r\nBonjour")
+    for address in (whatsapp, mails[1]):
+        page = chromium.new_page(color_scheme=scheme)
+        page.goto(address)
+        page.get_by_text("Bonjour").first.wait_for()
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.close()

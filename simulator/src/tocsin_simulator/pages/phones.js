@@ -9,6 +9,8 @@ const phones = new Map();
 const numbers = new Map();
 let drift = 0;
 let reloading = false;
+let waiting = 0;
+let searching = 0;
 
 const ICONS = {
   file: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M6 2h8l5 5v13a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2zm7 1.5V8h4.5z"/></svg>',
@@ -224,8 +226,7 @@ function ring(told, message) {
     by("phones").prepend(phone.element);
     while (by("phones").children.length > SHOWN) {
       const last = by("phones").lastElementChild;
-      for (const [key, each] of phones) if (each.element === last) phones.delete(key);
-      last.remove();
+      for (const [key, each] of phones) if (each.element === last) forget(key, each);
     }
   }
   add(phone, message);
@@ -238,6 +239,11 @@ function counts(count) {
   for (const [name, value] of Object.entries(count)) by(name).textContent = value.toLocaleString(language);
 }
 
+function forget(key, phone) {
+  phone.element.remove();
+  phones.delete(key);
+}
+
 async function load() {
   if (reloading) return;
   reloading = true;
@@ -245,14 +251,13 @@ async function load() {
     const query = new URLSearchParams({ limit: SHOWN, q: by("find").value });
     const told = await (await fetch(`/_simulator/threads?${query}`)).json();
     drift = told.now - Date.now() / 1000;
-    phones.clear();
     for (const number of told.numbers) numbers.set(number.id, number);
-    by("phones").replaceChildren();
+    const wanted = new Set(told.phones.map((each) => each.phone));
+    for (const [key, phone] of phones) if (!wanted.has(key) && !phone.element.contains(document.activeElement)) forget(key, phone);
     for (const each of told.phones) {
       const phone = phoneOf(each);
-      by("phones").append(phone.element);
+      if (!phone.element.isConnected) by("phones").append(phone.element);
       for (const message of each.messages) { partner(phone, message.number); add(phone, message); }
-      phone.thread.scrollTop = phone.thread.scrollHeight;
     }
     by("none").hidden = told.phones.length > 0;
     counts(told.count);
@@ -265,13 +270,14 @@ async function load() {
 const acts = {
   count: (event) => counts(event.count),
   message: (event) => ring(event.phone, event.message),
-  reload: () => { clearTimeout(acts.later); acts.later = setTimeout(load, 700); },
-  reset: () => setTimeout(load, 300),
+  reload: () => { waiting ||= setTimeout(() => { waiting = 0; load(); }, 900); },
+  reset: () => { for (const [key, phone] of phones) forget(key, phone); setTimeout(load, 300); },
   typing: (event) => { const phone = phones.get(event.to); if (phone) { phone.typing.hidden = false; setTimeout(() => { phone.typing.hidden = true; }, 25000); } },
   blocked: (event) => { const phone = phones.get(event.person); if (phone) mark(phone, true); },
   status: (event) => {
     const item = document.querySelector(`[data-id="${CSS.escape(event.id)}"]`);
     const order = ["accepted", "sent", "delivered", "read"];
+    if (!item && event.status === "failed") acts.reload();
     if (!item || item.classList.contains("out")) return;
     const now = item.querySelector(".ticks")?.classList[1] || "accepted";
     if (event.status === "failed" || order.indexOf(event.status) > order.indexOf(now)) dress(item, { inbound: false, state: event.status });
@@ -290,7 +296,7 @@ function tick() {
   for (const phone of phones.values()) phone.element.querySelector(".status time").textContent = now;
 }
 
-by("find").addEventListener("input", () => { clearTimeout(acts.later); acts.later = setTimeout(load, 200); });
+by("find").addEventListener("input", () => { clearTimeout(searching); searching = setTimeout(load, 200); });
 by("new").addEventListener("submit", (event) => {
   event.preventDefault();
   const { phone, text } = event.target.elements;
