@@ -14,6 +14,7 @@ import orjson
 from tocsin_simulator.clock import Clock
 from tocsin_simulator.errors import GraphError
 from tocsin_simulator.faults import Faults
+from tocsin_simulator.lines import Lines
 from tocsin_simulator.values import Settings
 
 # Meta's own: at most so many updates and bytes in one webhook, and tries for so long.
@@ -69,7 +70,7 @@ class Webhooks:
         self._again: deque[Post] = deque()
         self._ready = asyncio.Event()
         self._taking = asyncio.Lock()
-        self._session: aiohttp.ClientSession | None = None
+        self._lines = Lines()
         self._tasks: list[asyncio.Task[None]] = []
         self._ordinal = 0
 
@@ -94,9 +95,6 @@ class Webhooks:
 
     async def start(self) -> None:
         """Begin to send."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-        )
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self.settings.connections)]
 
     async def stop(self) -> None:
@@ -105,8 +103,7 @@ class Webhooks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        if self._session is not None:
-            await self._session.close()
+        await self._lines.close()
 
     async def _work(self) -> None:
         while True:
@@ -167,17 +164,15 @@ class Webhooks:
 
     async def _post(self, post: Post, headers: dict[str, str]) -> bool:
         """Send once; tell whether the receiver answered 200."""
-        assert self._session is not None
         self.counts["posts"] += 1
         try:
-            async with self._session.post(post.url, data=post.body, headers=headers, allow_redirects=False) as answer:
-                await answer.read()
-                taken = answer.status == 200
-                self.counts["accepted" if taken else "refused"] += 1
-                return taken
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                taken = await self._lines.post(post.url, post.body, headers) == 200
+        except (OSError, TimeoutError, ValueError):
             self.counts["unreachable"] += 1
             return False
+        self.counts["accepted" if taken else "refused"] += 1
+        return taken
 
     def _later(self, post: Post) -> None:
         """Try again after a growing pause, or give up after seven days."""
@@ -201,11 +196,13 @@ class Webhooks:
             GraphError: it did not answer 200 with the bare challenge.
 
         """
-        assert self._session is not None
         challenge = str(int.from_bytes(hashlib.blake2b(url.encode(), digest_size=4).digest(), "big"))
         asked = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": verify_token}
         try:
-            async with self._session.get(url, params=asked, allow_redirects=False) as answer:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as session,
+                session.get(url, params=asked, allow_redirects=False) as answer,
+            ):
                 said = (await answer.text()).strip()
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
