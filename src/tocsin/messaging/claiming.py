@@ -36,7 +36,7 @@ _DUE = """
 WITH due AS MATERIALIZED (
   SELECT found.* FROM (VALUES (0), (1), (2), (3)) AS asked(priority), LATERAL (
     SELECT id, priority, purpose, address, address_kind, reply_to, needs_window, template, reason, tries, expires_at,
-           digest, body_id
+           digest, body_id, next_try_at
       FROM tocsin_outboundmessage
      WHERE channel = %(channel)s AND priority = asked.priority AND state IN ('queued', 'retrying')
        AND next_try_at <= %(now)s
@@ -59,6 +59,7 @@ SELECT due.*, body.sealed,
             FROM tocsin_messagetemplate WHERE account = %(account)s AND name = split_part(due.template, '/', 1)
              AND language = split_part(due.template, '/', 2)) END AS template_held_until
   FROM due LEFT JOIN tocsin_messagebody body ON body.id = due.body_id
+ ORDER BY due.priority, due.next_try_at, due.id
 """
 _CLAIM = """
 UPDATE tocsin_outboundmessage
@@ -105,6 +106,7 @@ class Due(NamedTuple):
     expires_at: datetime | None
     digest: bytes
     body_id: UUID
+    next_try_at: datetime
     sealed: bytes | None
     in_window: bool
     objected: bool

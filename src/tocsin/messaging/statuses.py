@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel import clock, ids
-from tocsin.messaging import batches, columns
+from tocsin.messaging import batches, columns, falling_back
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.settling import told
 from tocsin.messaging.states import RANK, MessageState
@@ -101,7 +101,15 @@ def apply_statuses(
                 nobodys.append(told_as)
         if ours:
             _keep(ours)
-            _move(_brought(rows, ours))
+            after = _brought(rows, ours)
+            _move(after)
+            shut = [
+                row.id
+                for row in after.values()
+                if row.state == MessageState.FAILED and row.reason == Reason.WINDOW_SHUT
+            ]
+            if shut:
+                falling_back.queue_instead(shut)
     return nobodys
 
 

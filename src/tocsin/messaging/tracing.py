@@ -8,7 +8,7 @@ from uuid import UUID
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import batches, bodies
+from tocsin.messaging import batches, bodies, falling_back
 from tocsin.messaging.deciding import no_such_message
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import (
@@ -84,6 +84,7 @@ def trace(message_id: UUID) -> Trace:
         statuses=tuple(_status(each) for each in statuses),
         inbound=tuple(_answers(row)),
         proofs=tuple(_proofs(row, attempts, statuses)),
+        instead=falling_back.message_instead(row.id),
     )
 
 

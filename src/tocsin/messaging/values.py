@@ -477,6 +477,7 @@ class Trace:
     statuses: Sequence[Status]
     inbound: Sequence[Inbound]
     proofs: Sequence[Proof]
+    instead: UUID | None = None  # the message with the template that was queued because this one came too late
 
 
 @dataclass(frozen=True, slots=True)

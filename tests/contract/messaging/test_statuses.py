@@ -140,6 +140,22 @@ def test_a_retry_stops_when_a_status_shows_that_the_first_try_arrived(outbox: An
     assert outbox.state(held.id) is MessageState.DELIVERED
 
 
+def test_a_window_the_provider_finds_shut_afterwards_queues_the_template_once(outbox: Any):
+    outbox.wrote("+34600000001", at=clock.now())
+    fallback = {"needs_window": True, "fallback": {"text": "template"}, "fallback_template": "notice/en"}
+    outbox.queue(outbox.draft(**fallback, broadcast="b1"))
+    sent = outbox.send()
+    refused = says(sent, StatusKind.FAILED, code=131047, reason=Reason.WINDOW_SHUT)
+    apply(refused)
+    apply(refused)
+    (message,) = outbox.claim().messages
+    assert (message.content, outbox.message(message.id).broadcast) == ({"text": "template"}, "b1")
+    assert (outbox.state(sent), queries.trace(sent).instead) == (MessageState.FAILED, message.id)
+    outbox.settle(message, accepted=Accepted("wamid.2"))
+    apply(says(message.id, StatusKind.FAILED, provider_id="wamid.2", reason=Reason.WINDOW_SHUT))
+    assert not outbox.claim().messages
+
+
 def test_hundreds_of_statuses_are_one_entry_of_the_journal_and_each_is_proven(outbox: Any):
     ids = outbox.queue(count=50)
     outbox.claim()
