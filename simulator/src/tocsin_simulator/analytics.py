@@ -211,7 +211,7 @@ async def change_account(world: World, request: Request) -> Reply:
     given = parameters(request)
     if str(given.get("is_enabled_for_insights", "")).lower() == "true":
         world.records.template_insights = True
-    return Reply({"id": world.settings.waba_id})
+    return Reply({"success": True, "id": world.settings.waba_id})
 
 
 async def read_template_analytics(world: World, request: Request) -> Reply:

@@ -172,9 +172,8 @@ async def delete_code(world: World, request: Request) -> Reply:
 async def read_key(world: World, request: Request) -> Reply:
     """Answer the public key people's answers in flows are encrypted with."""
     key = _number(world, request).extra.get("public_key")
-    if key is None:
-        return Reply({})
-    return Reply({"business_public_key": key, "business_public_key_signature_status": "VALID"})
+    row = {"business_public_key": key, "business_public_key_signature_status": "VALID"}
+    return Reply({"data": [row] if key else []})
 
 
 async def write_key(world: World, request: Request) -> Reply:
