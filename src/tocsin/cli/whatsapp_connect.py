@@ -15,6 +15,7 @@ from tocsin.cli.whatsapp_asking import CHANNEL, KIND, Change, asked_with, number
 from tocsin.cli.wired import Wired
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Author
+from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.remarks import Standing
@@ -22,7 +23,7 @@ from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import ChannelNotUnderstood, NoSuchApp
 from tocsin.messaging.ports import Sending
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import App, Channel, Content, Draft, Message, Priority, Purpose
+from tocsin.messaging.values import App, Channel, Content, Draft, LineUpdate, Message, Priority, Purpose
 
 FAULTY = 3
 LOOK_SECONDS = 0.5
@@ -220,10 +221,15 @@ def _connected(
         settings = {key: value for key, value in settings.items() if key not in {"level", "tier"}}
         sending = wired.channel(KIND, name=name, settings=settings, secrets=secrets)
     named: Any = sending
-    return commands.add_channel(
+    channel = commands.add_channel(
         name, kind=KIND, line=named.line, account=named.account, portfolio=named.portfolio, settings=settings,
         secrets=secrets, replace=replace, by=by,
     )  # fmt: skip
+    people = sending.limits.people_per_day
+    # Newer than what webhooks said before: a raise we overslept must not be taken back by an old word.
+    facts = {"level": settings.get("level"), "people_per_day": -1 if people is None else people}
+    commands.tell_lines([LineUpdate(account=named.account, line=named.line, at=clock.now(), facts=facts)])
+    return channel
 
 
 def _app(name: str, secret: str, *, by: Author) -> App:

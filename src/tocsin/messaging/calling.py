@@ -33,7 +33,7 @@ RETURNING extract(epoch FROM free_at - clock_timestamp())::float - 1 / %(rate)s
 def take_call(account: str) -> float:
     """Count one call of an account and return how many seconds to wait before it is made."""
     rate = CALLS_PER_HOUR * RESERVE_SHARE / 3_600
-    given = {"scope": f"calls:{account}", "rate": rate, "borrowed": CALLS_AT_ONCE / rate}
+    given = {"scope": f"calls:{account}", "rate": rate, "borrowed": (CALLS_AT_ONCE - 1) / rate}
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, given)
         wait: float = cursor.fetchone()[0]

@@ -19,6 +19,9 @@ from tocsin.staff.permissions import Act
 
 models = lazily("tocsin.messaging.models")
 
+# Facts a provider tells of a line that take the place of settings of the same name.
+DECIDED_BY_PROVIDER = ("level", "people_per_day")
+
 
 def add_channel(
     name: str,
@@ -138,9 +141,14 @@ def _check_line_is_free(name: str, *, kind: str, line: str) -> None:
 def _channel_of(row: Any) -> Channel:
     return Channel(
         name=row.name, kind=row.kind, line=row.line, account=row.account, portfolio=row.portfolio,
-        settings=row.settings, paused_at=row.paused_at, paused_reason=row.paused_reason,
+        settings={**row.settings, **_decided(row)}, paused_at=row.paused_at, paused_reason=row.paused_reason,
         held_until=row.held_until, held_reason=row.held_reason, added_at=row.added_at,
     )  # fmt: skip
+
+
+def _decided(row: Any) -> dict[str, Any]:
+    """Return what the provider decided meanwhile of a line's settings: senders follow it at their next look."""
+    return {key: row.health[key] for key in DECIDED_BY_PROVIDER if row.health.get(key) is not None}
 
 
 def _row(name: str, *, locked: bool = False) -> Any:

@@ -7,6 +7,7 @@ from tocsin.messaging.channels import add_channel, hold_channel, release_channel
 from tocsin.messaging.claiming import claim
 from tocsin.messaging.deciding import cancel_messages, decide_unknown
 from tocsin.messaging.intake import erase_intake, retry_intake, store_intake, take_intake
+from tocsin.messaging.lines import keep as tell_lines
 from tocsin.messaging.media_fetching import erase_media, fetch_media
 from tocsin.messaging.pacing import forget as forget_paces
 from tocsin.messaging.queueing import PEOPLE_WITHOUT_SIGNATURE_MAX, queue_messages
@@ -55,4 +56,5 @@ __all__ = [
     "settle",
     "store_intake",
     "take_intake",
+    "tell_lines",
 ]

@@ -20,7 +20,7 @@ from tocsin.integrations.whatsapp.account import BusinessAccount, account_of
 from tocsin.integrations.whatsapp.channel import WhatsAppNumber, connect
 from tocsin.integrations.whatsapp.contents import prepare
 from tocsin.messaging.values import Content, Outgoing, Purpose
-from tocsin.project import database, database_place, database_server
+from tocsin.project import database, database_place, database_server, settings
 from tocsin.project.database_place import Place
 from tocsin_simulator.server import Server
 from tocsin_simulator.values import Settings
@@ -31,14 +31,14 @@ _numbers = itertools.count()
 class Simulated:
     """A simulator with our account at it and our number on it."""
 
-    def __init__(self, server: Server, **settings: Any) -> None:
+    def __init__(self, server: Server, **changes: Any) -> None:
         self.world = server.world
         self.settings = {
             "phone_number_id": next(iter(self.world.numbers)),
             "waba_id": self.world.settings.waba_id,
             "base_url": self.world.address,
             "archive_url": self.world.address,
-        } | settings
+        } | changes
         secrets = {"token": self.world.settings.token}
         self.account: BusinessAccount = account_of("wa", settings=self.settings, secrets=secrets, is_paced=False)
         self.channel: WhatsAppNumber = connect("wa", settings=self.settings, secrets=secrets)
@@ -117,6 +117,14 @@ def url(server: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         session.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def rows(url: str) -> Iterator[None]:
+    """Open a fresh database for the length of the test."""
+    settings.use_database(settings.parameters_of_url(url))
+    yield
+    settings.connections.close_all()
+
+
 Use = Callable[[Simulated], Coroutine[Any, Any, Any]]
 
 
@@ -124,9 +132,9 @@ Use = Callable[[Simulated], Coroutine[Any, Any, Any]]
 def simulated() -> Callable[..., Any]:
     """Return a runner: ``simulated(use, delay=0, **settings)`` runs ``use`` against a fresh simulator."""
 
-    def run(use: Use, *, channel: dict[str, Any] | None = None, **settings: Any) -> Any:
+    def run(use: Use, *, channel: dict[str, Any] | None = None, **world: Any) -> Any:
         async def running() -> Any:
-            server = Server(Settings(**({"delay": 0.0, "review": False} | settings)))
+            server = Server(Settings(**({"delay": 0.0, "review": False} | world)))
             await server.start()
             found = Simulated(server, **(channel or {}))
             try:

@@ -102,6 +102,8 @@ def number_quality(change: Change) -> Iterator[Update]:
         facts["level"] = "HIGH"
     elif limit:
         facts["tier"] = limit
+        if limit in PEOPLE_PER_DAY:
+            facts["people_per_day"] = PEOPLE_PER_DAY[limit]
     per_business = value.get("max_daily_conversations_per_business")
     if isinstance(per_business, int | str) and text(per_business):
         facts["people_per_day"] = _people(per_business)

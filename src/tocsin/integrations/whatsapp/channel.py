@@ -18,7 +18,7 @@ from tocsin.integrations.whatsapp.errors import refusal_of, transport_error
 from tocsin.integrations.whatsapp.graph import Graph
 from tocsin.integrations.whatsapp.media import Fetched, MediaFiles
 from tocsin.integrations.whatsapp.sent_templates import Wording
-from tocsin.integrations.whatsapp.settings import LEVELS, SECRETS, SETTINGS, TIERS, NumberSettings, read
+from tocsin.integrations.whatsapp.settings import LEVELS, SECRETS, SETTINGS, NumberSettings, read
 from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.remarks import Remark
@@ -69,9 +69,7 @@ class WhatsAppNumber:
     def __init__(self, number: NumberSettings) -> None:
         self.line, self.account, self.portfolio = number.line, number.account, number.portfolio
         self.seconds_max = number.reach.timeout_seconds + LATE_SECONDS
-        self.limits = NumberLimits(
-            per_second=LEVELS[number.level], people_per_day=TIERS[number.tier] if number.tier else None
-        )
+        self.limits = NumberLimits(per_second=LEVELS[number.level], people_per_day=number.people_per_day)
         self._graph = Graph(number.reach)
         self.media = MediaFiles(self._graph, number.line)
         self._address = self._graph.address(f"{number.line}/messages")

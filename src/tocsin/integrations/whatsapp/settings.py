@@ -35,6 +35,9 @@ SETTINGS: Mapping[str, str] = {
     "tier": gettext_noop(
         "messaging limit: TIER_250, TIER_1K, TIER_2K, TIER_10K, TIER_100K, TIER_UNLIMITED (if left out)"
     ),
+    "people_per_day": gettext_noop(
+        "people the portfolio may begin to write to in 24 h, instead of tier; -1: any number"
+    ),
     "direct_send": gettext_noop("yes: the account may send utility texts without a template"),
     "base_url": gettext_noop("address of the Graph API; https://graph.facebook.com if left out"),
     "archive_url": gettext_noop("address that archives templates; https://api.facebook.com if left out"),
@@ -61,7 +64,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class NumberSettings:
-    """One number as staff set it up. ``tier`` is empty when nobody said it."""
+    """One number as staff set it up, and as Meta changed it since. ``people_per_day`` None is no known limit."""
 
     reach: Reach
     line: str
@@ -69,7 +72,7 @@ class NumberSettings:
     portfolio: str
     number: str
     level: str
-    tier: str
+    people_per_day: int | None
     is_direct: bool
 
 
@@ -87,7 +90,7 @@ def read(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) 
         portfolio=given.text("portfolio", default=account) or account,
         number=number,
         level=given.choice("level", of=list(LEVELS), default="STANDARD"),
-        tier=given.choice("tier", of=["", *TIERS], default=""),
+        people_per_day=_people(given),
         is_direct=given.flag("direct_send", default=False),
     )
 
@@ -105,6 +108,14 @@ def _reach(given: ChannelSettings) -> Reach:
         proxy=given.text("proxy", default="") or None,
         timeout_seconds=given.number("timeout_seconds", default=TIMEOUT_SECONDS, least=0.1) or TIMEOUT_SECONDS,
     )
+
+
+def _people(given: ChannelSettings) -> int | None:
+    tier = given.choice("tier", of=["", *TIERS], default="")
+    most = given.number("people_per_day", default=None, least=-1)
+    if most is None:
+        return TIERS[tier] if tier else None
+    return None if most < 0 else int(most)
 
 
 def _digits(given: ChannelSettings, key: str) -> str:
