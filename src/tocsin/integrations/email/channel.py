@@ -14,7 +14,7 @@ from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
 from tocsin.integrations.email import contents, dkim, mime
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email.line import Envelope, Line, Server, opened
-from tocsin.integrations.email.replies import our_mistake
+from tocsin.integrations.email.replies import no_room, our_mistake
 from tocsin.integrations.http_calls.settings import is_this_machine
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
@@ -44,7 +44,7 @@ SETTINGS: Mapping[str, str] = {
     "connections": gettext_noop("connections open at once; 8 if left out"),
     "mails_per_connection": gettext_noop("mails handed over on one connection; 100 if left out"),
     "per_second": gettext_noop("mails a second at most"),
-    "timeout_seconds": gettext_noop("seconds until a mail must have been handed over; 30 if left out"),
+    "timeout_seconds": gettext_noop("seconds connecting may take, and handing over may take; 20 if left out"),
     "answer_seconds": gettext_noop("seconds to wait for the word that it was taken; 120 if left out"),
 }
 SECRETS: Mapping[str, str] = {
@@ -55,6 +55,7 @@ SECRETS: Mapping[str, str] = {
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
 MESSAGE = "{message}"
+LATE_SECONDS = 5.0  # what closing a connection may take beyond its time-outs
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _server(given: ChannelSettings, *, local_name: str) -> Server:
         user=user,
         password=given.secret("password") if user else "",
         local_name=greets,
-        timeout_seconds=given.number("timeout_seconds", default=30.0, least=0.1) or 30.0,
+        timeout_seconds=given.number("timeout_seconds", default=20.0, least=0.1) or 20.0,
         answer_seconds=given.number("answer_seconds", default=120.0, least=0.1) or 120.0,
     )
 
@@ -184,7 +185,8 @@ class Email:
         self.line, self.account, self.portfolio = f"{sender.address} via {server.host}", "", ""
         self.limits = limits
         self.reports = sender.wants.startswith("SUCCESS")
-        self.seconds_max = 2 * server.timeout_seconds + server.answer_seconds
+        # Waiting for a free connection, finding one dead, opening another, handing over; then the answer.
+        self.seconds_max = 4 * server.timeout_seconds + server.answer_seconds + LATE_SECONDS
 
     def address(self, text: str, *, kind: AddressKind) -> str:
         """Return an address in its one normal form."""
@@ -199,16 +201,26 @@ class Email:
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one mail to the server. Its Message-ID is our id."""
         envelope = self.envelope(message)
-        async with self._room:
-            line = self._idle_line()
-            if line is not None:
-                try:
-                    return await self._handed_over(line, envelope)
-                except TransportError as error:
-                    # Servers hang up on idle lines at will: nothing of this mail was said on it but its sender.
-                    if line.said_more_than_sender or (error.verdict is not Verdict.RETRY and error.code != 421):
-                        raise
-            return await self._handed_over(await opened(self._server), envelope)
+        try:
+            async with asyncio.timeout(self._server.timeout_seconds):
+                await self._room.acquire()
+        except TimeoutError:
+            raise no_room() from None
+        try:
+            return await self._sent(envelope)
+        finally:
+            self._room.release()
+
+    async def _sent(self, envelope: Envelope) -> Accepted:
+        line = self._idle_line()
+        if line is not None:
+            try:
+                return await self._handed_over(line, envelope)
+            except TransportError as error:
+                # Servers hang up on idle lines at will: nothing of this mail was said on it but its sender.
+                if line.said_more_than_sender or (error.verdict is not Verdict.RETRY and error.code != 421):
+                    raise
+        return await self._handed_over(await opened(self._server), envelope)
 
     async def close(self) -> None:
         """Say goodbye on every connection."""

@@ -157,7 +157,7 @@ class Line:
         if code == 421 or code < 0:
             return False
         try:
-            async with asyncio.timeout(self._server.timeout_seconds):
+            async with asyncio.timeout(CLOSING_SECONDS):
                 await self._client.rset()
         except (SMTPException, *_LOST):
             return False
@@ -175,9 +175,10 @@ async def opened(server: Server) -> Line:
         username=server.user or None, password=server.password or None, local_hostname=server.local_name,
     )  # fmt: skip
     try:
-        await client.connect()
-        if not client.esmtp_extensions:
-            await client.ehlo()
+        async with asyncio.timeout(server.timeout_seconds):
+            await client.connect()
+            if not client.esmtp_extensions:
+                await client.ehlo()
     except SMTPResponseException as reply:
         client.close()
         raise refusal(reply.code, reply.message, stage=Stage.OPENING) from None

@@ -52,6 +52,7 @@ _FINAL: dict[str, _Meaning] = {
     "5.4.1": _GONE,
     "5.4.4": _GONE,
     "5.4.6": _OURS,  # a loop
+    "5.6.7": _GONE,  # letters outside ASCII, which this server does not take
     "5.7.8": _LINE,  # wrong credentials
     "5.7.9": _LINE,
     "5.7.11": _LINE,
@@ -101,6 +102,14 @@ def not_reached(detail: str, *, mendable: bool = False) -> TransportError:
 def dropped(detail: str) -> TransportError:
     """Return the error for a line that broke before the mail had been handed over: it was not taken."""
     return TransportError(permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER, detail=detail)
+
+
+def no_room() -> TransportError:
+    """Return the error for a mail that found no free connection in time: the line is slower than its pace."""
+    return TransportError(
+        permanent=False, verdict=Verdict.SLOW_LINE, reason=Reason.RATE_LIMITED, detail="no connection was free",
+        wait_seconds=SLOW_SECONDS,
+    )  # fmt: skip
 
 
 def our_mistake(detail: str) -> TransportError:

@@ -41,7 +41,7 @@ SECRETS: Mapping[str, str] = {
     "second_key": gettext_noop("secret key of Mailjet"),
 }
 OUR_ID = "tocsin_id"  # what comes back in the provider's webhooks
-LATE_SECONDS = 10.0  # connecting and reading are timed apart
+LATE_SECONDS = 5.0
 
 
 def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> "EmailProvider":
@@ -65,7 +65,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         options=options,
         sender=_sender(given),
         connections=int(given.number("connections", default=8, least=1) or 8),
-        seconds_max=2 * timeout_seconds + LATE_SECONDS,
+        timeout_seconds=timeout_seconds,
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
     )
 
@@ -100,7 +100,7 @@ class EmailProvider:
         options: Mapping[str, Any],
         sender: tuple[str, str, str],
         connections: int,
-        seconds_max: float,
+        timeout_seconds: float,
         limits: ChannelLimits,
     ) -> None:
         self._provider, self._options = provider, options
@@ -108,7 +108,9 @@ class EmailProvider:
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
         self._own, self._opened = threading.local(), list[Any]()
         self.line, self.account, self.portfolio = f"{self._from} via {provider.module}", "", ""
-        self.seconds_max, self.limits = seconds_max, limits
+        self._room, self._wait_seconds = asyncio.Semaphore(connections), timeout_seconds
+        # Waiting for a free thread, connecting, reading: each is bounded by itself.
+        self.seconds_max, self.limits = 3 * timeout_seconds + LATE_SECONDS, limits
 
     def address(self, text: str, *, kind: AddressKind) -> str:
         """Return an address in its one normal form."""
@@ -122,7 +124,15 @@ class EmailProvider:
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one mail to the provider, once: its library tries nothing again."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._room.acquire()
+        except TimeoutError:
+            raise replies.no_room() from None
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, message)
+        finally:
+            self._room.release()
 
     async def close(self) -> None:
         """Let go of connections and threads."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from tocsin.integrations.email.replies import our_mistake, shown
+from tocsin.integrations.email.replies import no_room, our_mistake, shown
 from tocsin.integrations.http_calls.pacing import retry_after
 from tocsin.kernel.loading import lazily
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
@@ -14,7 +14,7 @@ exceptions = lazily("anymail.exceptions")
 requests = lazily("requests")
 urllib3 = lazily("urllib3.exceptions")
 
-__all__ = ["as_transport_errors", "check_status", "our_mistake"]
+__all__ = ["as_transport_errors", "check_status", "no_room", "our_mistake"]
 
 SLOW_SECONDS = 15.0
 UNREACHED_SECONDS = 60.0
