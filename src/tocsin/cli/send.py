@@ -43,7 +43,6 @@ def command(wired: Wired, only: tuple[str, ...], drain: bool) -> None:
     with wired.rows():
         for name in only:
             queries.channel(name)  # says so when there is none
-        click.echo(_("Sending."))
         asyncio.run(_send(commands.Sender(open_channel, only=only, told=told), drain=drain))
     words = [_("{name}: {n}").format(name=_(WORDS[word]), n=format_number(n)) for word, n in sorted(counts.items())]
     listing.lines(", ".join(words) or _("Nothing was due."))
@@ -53,6 +52,7 @@ async def _send(sender: commands.Sender, *, drain: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    click.echo(_("Sending."))
     if drain:
         await sender.drain(stop)
     else:

