@@ -97,8 +97,7 @@ def show(wired: Wired, account: str, reveal: bool, acts: Acting) -> None:
                 mend=_("Import the list that has it: tocsin customer import FILE.csv"),
             )
         if reveal:
-            subject = f"person:{person.id}"
-            commands.record_reveal(subject, addresses=len(person.addresses), by=acts.author())
+            commands.record_reveal(f"person:{person.id}", addresses=len(person.addresses), by=acts.author())
     rows: list[tuple[str, object]] = [
         (_("name"), person.name or _("not known")),
         (_("language"), person.language or _("not known")),

@@ -15,7 +15,7 @@ from tocsin.customers import commands as customer_commands, queries as customers
 from tocsin.journal.values import Author
 from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.messaging import queries
-from tocsin.messaging.states import MessageState
+from tocsin.messaging.queries import MessageState
 from tocsin.messaging.values import Message
 
 _REVEAL = click.option("--reveal", is_flag=True, help="Show addresses whole; the journal keeps that you did.")

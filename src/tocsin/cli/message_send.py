@@ -27,7 +27,7 @@ from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.messaging import commands as messaging, queries
 from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.ports import Sending
-from tocsin.messaging.states import MessageState
+from tocsin.messaging.queries import MessageState
 from tocsin.messaging.values import Channel, Draft, Priority, Purpose
 from tocsin.notices import commands, queries as notices
 from tocsin.notices.queries import PeopleToTell, Wording

@@ -9,8 +9,7 @@ from tocsin.cli import listing
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.kernel.language import format_datetime, format_number, gettext as _, gettext_noop, ngettext
-from tocsin.messaging.queries import Spent
-from tocsin.messaging.states import MessageState
+from tocsin.messaging.queries import MessageState, Spent
 from tocsin.messaging.values import Attempt, Message, Priority, Proven, Purpose, Reason, Status, StatusKind, Trace
 
 STATES = {

@@ -8,7 +8,7 @@ import phonenumbers
 
 from tocsin.customers.values import Address, AddressKind
 
-# Meta's form of a business-scoped user id: a country, perhaps ENT for a parent's, up to 128 letters and digits.
+# Meta's form of a business-scoped id: a country, perhaps ENT for a parent's, up to 128 letters and digits.
 _SCOPED_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 _FILLING = re.compile(r"[\s().\-/\u2010-\u2015\u2060\u200b\u200e\u200f\u202a-\u202e]+")
 _SPREADSHEET = re.compile(r"\+?\d{6,15}\.0")  # a number of a spreadsheet's that was a telephone's
@@ -117,7 +117,7 @@ def _domain(text: str) -> str | None:
 
 
 def whatsapp(text: str, *, country: str = "") -> Address | None:
-    """Return what a WhatsApp column holds: a business-scoped user id as it came, or a telephone number."""
+    """Return what a WhatsApp column holds: a business-scoped id as it came, or a telephone number."""
     if _SCOPED_ID.fullmatch(text.strip()):
         return Address(AddressKind.WHATSAPP, text.strip())
     number = phone(text, country=country)

@@ -12,8 +12,8 @@ from tocsin.staff.permissions import Act
 __all__ = ["Progress", "change_address", "import_customers", "record_reveal"]
 
 
-def record_reveal(subject: str, *, addresses: int, by: Author) -> None:
-    """Write down that somebody saw addresses whole; ``subject`` is ``person:<id>`` or ``message:<id>``."""
+def record_reveal(whose: str, *, addresses: int, by: Author) -> None:
+    """Write down that somebody saw addresses whole; ``whose`` is ``person:<id>`` or ``message:<id>``."""
     permissions.check(Act.SEE_ADDRESSES, by=by)
     with transaction.atomic():
-        journal.write(verb="customers.addresses_revealed", subject=subject, by=by, facts={"addresses": addresses})
+        journal.write(verb="customers.addresses_revealed", subject=whose, by=by, facts={"addresses": addresses})

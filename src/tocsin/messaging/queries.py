@@ -7,6 +7,7 @@ from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
 from tocsin.messaging.media_fetching import Media, media_of, media_pieces
 from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
 from tocsin.messaging.rates import Rate, rates
+from tocsin.messaging.states import MessageState
 from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
 from tocsin.messaging.uploads import KeptFile, uploaded_file, uploaded_files
@@ -16,6 +17,7 @@ __all__ = [
     "OPEN_STATES",
     "KeptFile",
     "Media",
+    "MessageState",
     "Rate",
     "SpendBy",
     "Spent",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.project import database_place, main
+from tocsin.project import database_place, database_server, main
 
 HEADER = "account,role,certainty,country,first_at,last_at,data,platform,client_version,reasons,detections"
 OPEN = (
@@ -37,10 +37,10 @@ def tocsin(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
         assert ended == code, printed.out + printed.err
         return printed.out + printed.err
 
-    yield run
-    base = database_place.base_if_made()
-    if base is not None:
-        shutil.rmtree(base)
+    place = database_place.find()
+    with database_server.running(place):  # once, and not for each command
+        yield run
+    shutil.rmtree(place.base)
 
 
 @pytest.fixture
