@@ -16,6 +16,7 @@ from tocsin_simulator.template_rules import (
     not_valid,
     refused,
 )
+from tocsin_simulator.template_samples import check_samples, read_back
 from tocsin_simulator.values import Template
 from tocsin_simulator.world import World
 
@@ -39,7 +40,7 @@ def told(template: Template) -> dict[str, Any]:
         "language": template.language,
         "category": template.category,
         "status": template.status,
-        "components": template.components,
+        "components": [read_back(each) for each in template.components],
         "parameter_format": template.parameter_format,
         "quality_score": {"score": template.quality, "date": extra.get("rated_at", int(template.created_at))},
         "rejected_reason": extra.get("rejected_reason", "NONE"),
@@ -143,6 +144,7 @@ def made(world: World, given: dict[str, Any], *, name: str, language: str, categ
     if "library_template_name" in given and "components" not in given:
         given = given | {"components": [{"type": "BODY", "text": f"Library template {given['library_template_name']}"}]}
     components = check_components(given.get("components"), category=category, parameter_format=parameter_format)
+    check_samples(world, components)
     extra: dict[str, Any] = {}
     for key in ("library_template_name", "cta_url_link_tracking_opted_out", "sub_category", "degrees_of_freedom_spec"):
         if key in given:
@@ -200,7 +202,10 @@ async def edit_template(world: World, request: Request) -> Reply:
     _may_be_edited(world, template, category)
     parameter_format = str(given.get("parameter_format", template.parameter_format)).upper()
     components = given.get("components", template.components)
-    template.components = check_components(components, category=category, parameter_format=parameter_format)
+    checked = check_components(components, category=category, parameter_format=parameter_format)
+    if "components" in given:
+        check_samples(world, checked)
+    template.components = checked
     if given.get("message_send_ttl_seconds") is not None:
         check_ttl(given["message_send_ttl_seconds"], category=category)
         template.extra["message_send_ttl_seconds"] = int(given["message_send_ttl_seconds"])

@@ -292,6 +292,33 @@ def test_an_address_of_media_lives_five_minutes_and_an_id_thirty_days(with_accou
     with_account(act)
 
 
+def test_a_header_wants_the_handle_of_an_upload_and_gives_back_an_address(with_account):
+    def header(handle):
+        return [{"type": "HEADER", "format": "IMAGE", "example": {"header_handle": [handle]}}, body()]
+
+    async def act(account):
+        for wrong in ("8920000000000001", "https://example.com/a.png"):
+            status, said = await account.ask("POST", "/21/message_templates", template(components=header(wrong)))
+            assert (status, said["error"]["code"], said["error"]["error_subcode"]) == (400, 131009, 2494102)
+        query = "file_name=a.png&file_length=6&file_type=image/png"
+        session = (await account.ask("POST", f"/31/uploads?{query}"))[1]["id"]
+        address, headers = f"{account.server.address}/v24.0/{session}", {"Authorization": "OAuth T"}
+        async with account.session.post(address, data=b"abc", headers=headers | {"file_offset": "0"}) as answer:
+            assert "h" not in await answer.json()
+        assert (await account.ask("GET", f"/{session}"))[1]["file_offset"] == 3
+        async with account.session.post(address, data=b"abc", headers=headers | {"file_offset": "0"}) as answer:
+            assert answer.status == 400
+        async with account.session.post(address, data=b"def", headers=headers | {"file_offset": "3"}) as answer:
+            handle = (await answer.json())["h"]
+        news = await made(account, components=header(handle))
+        _, said = await account.ask("GET", f"/{news}")
+        (shown,) = said["components"][0]["example"]["header_handle"]
+        assert shown.startswith("https://scontent.whatsapp.net/")
+        assert (await account.ask("POST", f"/{news}", {"components": header(shown)}))[0] == 200
+
+    with_account(act, review=False)
+
+
 def test_analytics_count_what_was_sent_delivered_and_read(with_account):
     async def act(account):
         news = await made(account)
