@@ -26,7 +26,7 @@ SPACE = 10**19
 STEP = 6_364_136_223_846_793_007
 
 
-@dataclass
+@dataclass(slots=True)
 class Person:
     """Somebody with a phone. Shares are between 0 and 1, decided per message with the seed."""
 

@@ -37,7 +37,13 @@ def main() -> None:
 @click.option(
     "--verify", is_flag=True, help="Verify the webhook's address at the start, and stop if it does not answer."
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same decisions.")
+@click.option(
+    "--seed",
+    type=click.IntRange(-(2**63), 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="The same seed makes the same decisions.",
+)
 @click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault plan (JSON).")
 @click.option("--people", metavar="FILE|N", help="People described in a JSON file, or a number of them.")
 @click.option(

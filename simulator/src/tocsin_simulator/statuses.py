@@ -21,6 +21,7 @@ from tocsin_simulator.world import World
 SENT = (math.log(0.4), 0.5)
 DELIVERED = (math.log(1.2), 0.9)
 READ = (math.log(45.0), 1.5)
+PLAYED = (math.log(15.0), 1.0)
 ANSWERED = (math.log(30.0), 1.0)
 NORMAL = NormalDist()
 # A message that cannot be delivered is kept for so long, unless its template says otherwise.
@@ -76,6 +77,9 @@ def live(world: World, life: Life, *, failure: GraphError | None = None, after: 
         if share_of(digest, 6) < person.reads:
             at += read_after(life, scale=scale)
             steps.append(("read", at))
+            if life.entry.type == "audio":
+                at += normal_of(digest, 26, PLAYED, scale=scale)
+                steps.append(("played", at))
     told_at = [at for _, at in steps]
     if len(steps) > 1 and (life.disorder or share_of(digest, 10) < world.settings.disorder):
         # The earlier one of two neighbours is overtaken.
@@ -85,7 +89,7 @@ def live(world: World, life: Life, *, failure: GraphError | None = None, after: 
             steps.reverse()
     for place, (status, reached_at) in enumerate(steps):
         world.clock.at(told_at[place], tell, world, life, status, reached_at)
-        if share_of(digest, 14 + 2 * place) < world.settings.duplicates:
+        if share_of(digest, 14 + 2 * (place % 3)) < world.settings.duplicates:
             world.clock.at(told_at[place] + OVERTAKEN_SECONDS * scale, tell, world, life, status, reached_at)
 
 

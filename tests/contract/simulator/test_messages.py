@@ -349,3 +349,13 @@ def test_a_utility_template_inside_the_window_and_free_text_cost_nothing(with_ac
         }
 
     with_account(act)
+
+
+def test_a_voice_message_is_played_too(with_account):
+    async def act(account):
+        await opened(account)
+        await account.send(type="audio", audio={"link": "https://example.org/a.ogg"})
+        await account.receiver.until(lambda: len(account.receiver.statuses) == 4)
+        assert [status["status"] for status in account.receiver.statuses] == ["sent", "delivered", "read", "played"]
+
+    with_account(act, people=[{"phone": "+33600000001", "reads": 1.0}])
