@@ -1,4 +1,4 @@
-"""Samples of template headers: named by the handle of an upload when they are sent, by an address when they are read."""
+"""Samples of template headers: named by the handle of an upload when sent, by an address when read back."""
 
 import hashlib
 from typing import Any
