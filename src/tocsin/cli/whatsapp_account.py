@@ -14,7 +14,7 @@ from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined,
 from tocsin.cli.wired import Wired
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
-from tocsin.kernel.language import format_date, format_number, gettext as _, ngettext
+from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
 from tocsin.messaging import queries
 from tocsin.messaging.errors import ContentNotUnderstood
 from tocsin.messaging.values import Channel
@@ -300,4 +300,4 @@ def analytics(wired: Wired, called: str, days: int, step: str, as_json: bool) ->
 
 
 def _moment(point: dict[str, Any]) -> str:
-    return format_date(datetime.fromtimestamp(int(point["start"]), UTC))
+    return format_datetime(datetime.fromtimestamp(int(point["start"]), UTC))

@@ -92,7 +92,7 @@ def judged(code: int, *, subcode: int = 0, http: int = 0) -> Known:
 
 def told(title: str, details: str) -> str:
     """Return Meta's words, short, printable, and without anybody's address."""
-    parts = [title] if not details or details == title else [title, details]
+    parts = [title] if not details or details in title else [title, details]
     text = _ADDRESS.sub("…", printable(": ".join(part for part in parts if part)))
     return text[:DETAIL_CHARACTERS_MAX]
 
