@@ -122,7 +122,7 @@ async def account_with(
     listening = await asyncio.get_running_loop().create_server(taking, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/webhook"
     settings = {"phone_ids": ("11", "12"), "waba_id": "21", "app_id": "31", "business_id": "41", "token": "T",
-                "app_secret": "S", "verify_token": "V", "delay": 0.0, "disorder": 0.0, "duplicates": 0.0,
+                "app_secret": "S", "verify_token": "V", "delay": 0.0, "disorder": 0.0, "duplicates": 0.0, "connections": 1,
                 "webhook": receiver.url} | given  # fmt: skip
     server = Server(Settings(**settings), plan=plan, people=people, ledger=ledger)
     await server.start()
