@@ -12,6 +12,7 @@ EXTRA_DOORS = {
     "tocsin.events.dialect",
     "tocsin.staff.permissions",
     "tocsin.staff.secrets",
+    "tocsin.messaging.states",  # MessageState stands in Message, which doors show
     "tocsin.cli.program",
     "tocsin.cli.wired",
 }

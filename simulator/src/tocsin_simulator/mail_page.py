@@ -1,6 +1,7 @@
 """What was caught, over HTTP: JSON for programs, and a page that shows mails as they look."""
 
 import asyncio
+from itertools import islice
 from typing import Any, Protocol
 
 import orjson
@@ -8,11 +9,13 @@ from aiohttp import web
 
 from tocsin_simulator.mail_faults import FaultPlanUnclear, MailFaults, read_mail_faults
 from tocsin_simulator.mailbox import CaughtMail, Mailbox
+from tocsin_simulator.snapshot import snapshot
 from tocsin_simulator.wording import CONTENT_SECURITY_POLICY, asset, language_of, page
 
 _LIMIT_MAX = 1000
 _WAITING_MAX = 200
 _BEAT_SECONDS = 15.0
+_STILL_MAX = 200  # mails in the page as one file
 # A mail's HTML is a stranger's: no script, no form, nothing from outside; only what the mail itself brings.
 _MAIL_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; sandbox"
 
@@ -70,6 +73,8 @@ class MailPages:
             accepted = request.headers.get("Accept-Language", "")
             language = language_of(accepted, asked=request.query.get("lang", ""))
             return _bytes(page("mails.html", language=language), "text/html")
+        if path == "/_simulator/snapshot.html":
+            return self._still(request)
         if path.startswith("/assets/"):
             found = asset(path.removeprefix("/assets/"))
             return _bytes(*found) if found else _missing(path)
@@ -82,6 +87,19 @@ class MailPages:
         if path.startswith("/_simulator/mails/"):
             return self._one(path.removeprefix("/_simulator/mails/"))
         return _missing(path)
+
+    def _still(self, request: web.BaseRequest) -> web.Response:
+        """Answer the page as one file, with the mails as they are now."""
+        mails = list(islice(self.mailbox.newest_first(to="", sender="", subject=""), _STILL_MAX))
+        shown = {"count": len(mails), "received": self.mailbox.received, "mails": [mail.short() for mail in mails]}
+        kept = {"/_simulator/mails": orjson.dumps(shown).decode()}
+        for mail in mails:
+            kept[f"/_simulator/mails/{mail.id}"] = orjson.dumps(mail.whole()).decode()
+            kept[f"/_simulator/mails/{mail.id}/source"] = mail.raw.decode("utf-8", "replace")
+            kept[f"/_simulator/mails/{mail.id}/html"] = mail.html
+        language = language_of(request.headers.get("Accept-Language", ""), asked=request.query.get("lang", ""))
+        whole = snapshot("mails.html", language=language, kept=kept)
+        return web.Response(body=whole, headers={"Content-Type": "text/html; charset=utf-8"})
 
     def _list(self, request: web.BaseRequest) -> web.Response:
         query = request.query

@@ -10,6 +10,7 @@ from tocsin_simulator.bubbles import bubble_of
 from tocsin_simulator.errors import GraphError
 from tocsin_simulator.ledger import Entry
 from tocsin_simulator.routing import Reply, Request, Route
+from tocsin_simulator.snapshot import snapshot
 from tocsin_simulator.wording import CONTENT_SECURITY_POLICY, asset, language_of, page
 from tocsin_simulator.world import World
 
@@ -34,6 +35,15 @@ async def show(_world: World, request: Request) -> Reply:
     accepted = request.raw.headers.get("Accept-Language", "")
     language = language_of(accepted, asked=request.query.get("lang", ""))
     return Reply(page("phones.html", language=language), content_type="text/html; charset=utf-8", headers=_HEADERS)
+
+
+async def show_still(world: World, request: Request) -> Reply:
+    """Answer the page as one file, as it is now."""
+    told = await phones(world, request)
+    kept = {"/_simulator/threads": orjson.dumps(told.body).decode()}
+    language = language_of(request.raw.headers.get("Accept-Language", ""), asked=request.query.get("lang", ""))
+    whole = snapshot("phones.html", language=language, kept=kept)
+    return Reply(whole, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
 async def show_asset(_world: World, request: Request) -> Reply:
@@ -158,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
     _door("/phones", show),
     _door("/_simulator", show),
     _door("/_simulator/phones", show),
+    _door("/_simulator/snapshot.html", show_still),
     _door("/_simulator/threads", phones),
     _door("/_simulator/events", follow),
     _door("/_simulator/media/{key}", show_media),

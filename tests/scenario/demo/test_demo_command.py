@@ -22,6 +22,16 @@ def test_the_demo_ends_well_and_says_where_the_report_lies(tmp_path, capsys):
     assert not (tmp_path / "demo" / "logs").exists()
 
 
+def test_two_people_are_told_and_one_answers(tmp_path, capsys):
+    assert _demo("--out", str(tmp_path / "demo"), "--seed", "42") == 0
+    said = capsys.readouterr().out
+    phones, mails = ((tmp_path / "demo" / name).read_text() for name in ("phones.html", "mails.html"))
+    assert "Was my card seen?" in said
+    assert "Was my card seen?" in phones
+    assert "Larkwave" in mails
+    assert "proven by the journal" in said
+
+
 def test_the_logs_are_kept_when_asked_and_a_second_demo_replaces_the_first(tmp_path):
     out = tmp_path / "demo"
     assert _demo("--out", str(out), "--keep", "--scenario", "catalogue-scrape") == 0
