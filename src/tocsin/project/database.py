@@ -54,6 +54,8 @@ def opened() -> Iterator[None]:
 
 
 def _settle_journal() -> None:
+    if connection.connection is not None and not connection.is_usable():
+        connection.close()  # the server was started anew while a long command ran
     journal.number_entries()
     for failure in journal.deliver_heads():
         sys.stderr.write(f"{failure}\n")
