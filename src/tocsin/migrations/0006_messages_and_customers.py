@@ -9,6 +9,13 @@ FILLFACTOR = """
 ALTER TABLE tocsin_outboundmessage SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02,
                                         autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE tocsin_webhookintake SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TRIGGER message_never_sent_again BEFORE UPDATE ON tocsin_outboundmessage FOR EACH ROW
+    WHEN (OLD.state IN ('sent', 'failed', 'delivered', 'bounced', 'read')
+          AND NEW.state IN ('queued', 'claimed', 'retrying', 'withheld', 'unknown')
+          OR OLD.state IN ('withheld', 'read') AND NEW.state <> OLD.state)
+    EXECUTE FUNCTION tocsin_refuse();
+CREATE TRIGGER intake_done BEFORE UPDATE ON tocsin_webhookintake FOR EACH ROW
+    WHEN (OLD.state = 'done' AND NEW.state <> OLD.state) EXECUTE FUNCTION tocsin_refuse();
 CREATE TRIGGER message_attempt_kept BEFORE UPDATE ON tocsin_messageattempt FOR EACH ROW EXECUTE FUNCTION tocsin_refuse();
 CREATE TRIGGER message_status_kept BEFORE UPDATE ON tocsin_messagestatus FOR EACH ROW EXECUTE FUNCTION tocsin_refuse();
 CREATE TRIGGER message_batch_kept BEFORE UPDATE ON tocsin_messagebatch FOR EACH ROW EXECUTE FUNCTION tocsin_refuse();

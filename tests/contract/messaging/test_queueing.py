@@ -27,6 +27,15 @@ def test_of_the_same_once_key_only_the_first_is_ever_queued(outbox: Any):
     assert queries.body_of(first) == {"text": "one"}
 
 
+def test_a_once_key_is_not_forgotten_after_two_hours_nor_after_two_years(outbox: Any):
+    commands.queue_messages([outbox.draft(once_key="k1")], by=MACHINE)
+    outbox.send()
+    for hours in (2, 24 * 730):
+        with clock.fixed(clock.now() + timedelta(hours=hours)):
+            commands.erase_bodies()
+            assert commands.queue_messages([outbox.draft(once_key="k1")], by=MACHINE) == [None]
+
+
 def test_two_who_queue_the_same_at_the_same_moment_queue_it_once(committed_outbox: Any):
     drafts = [committed_outbox.draft(address=f"+3460{n:07}", once_key=f"k{n}") for n in range(200)]
 

@@ -109,3 +109,21 @@ def test_recovering_again_moves_nothing(outbox: Any):
     before = models.MessageBatch.objects.count()
     assert commands.recover() == 0
     assert models.MessageBatch.objects.count() == before
+
+
+def test_a_sending_to_thousands_goes_on_where_a_dead_sender_stopped_and_nobody_gets_two(outbox: Any):
+    notes = Spool("a")
+    ids = set(outbox.queue(count=2_300))
+    taken = []
+    for _claim in range(12):
+        messages = outbox.claim(100).messages
+        outcomes = [outbox.outcome(message, accepted=Accepted(str(message.id))) for message in messages]
+        taken += [message.id for message in messages]
+        commands.settle(outcomes, sender="a")
+    outbox.claim(100)
+    killed(notes)
+    commands.recover()
+    while messages := outbox.claim(500, sender="b").messages:
+        taken += [message.id for message in messages]
+    assert len(taken) == len(ids)
+    assert set(taken) == ids

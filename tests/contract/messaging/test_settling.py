@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
@@ -171,3 +172,16 @@ def test_words_of_a_provider_are_kept_whatever_is_in_them(outbox: Any, held: Cla
     outbox.settle(held, error=refused(Verdict.DEAD, Reason.REFUSED, detail=words))
     assert outbox.message(held.id).detail == "7 " + words.replace("\0", "").replace("\ud83d", "?")
     assert {proof.proven for proof in queries.trace(held.id).proofs} == {"proven"}
+
+
+@pytest.mark.parametrize("again", ["queued", "retrying", "claimed", "unknown", "withheld"])
+def test_the_database_itself_never_queues_again_what_was_sent(outbox: Any, held: ClaimedMessage, again: str):
+    outbox.settle(held, accepted=Accepted("wamid.1"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        models.OutboundMessage.objects.filter(id=held.id).update(state=again, reason="refused")
+
+
+def test_the_database_itself_keeps_an_attempt_as_it_was(outbox: Any, held: ClaimedMessage):
+    outbox.settle(held, accepted=Accepted("wamid.1"))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        models.MessageAttempt.objects.update(state="failed")
