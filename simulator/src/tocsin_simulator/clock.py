@@ -1,6 +1,7 @@
 """Simulated time: it runs `speed` times as fast as the real one, and can be pushed forward."""
 
 import asyncio
+import contextlib
 import heapq
 import time
 from collections.abc import Callable
@@ -59,20 +60,20 @@ class Clock:
         return len(self._due)
 
     async def run(self) -> None:
-        """Do what is due, for ever."""
+        """Do what is due, for ever. An act that fails is reported by the loop, and holds up none of the others."""
+        loop = asyncio.get_running_loop()
         while True:
             now = self.now()
             done = 0
             while self._due and self._due[0][0] <= now and done < AT_ONCE:
                 _, _, act, given = heapq.heappop(self._due)
-                act(*given)
+                loop.call_soon(act, *given)
                 done += 1
-            if done == AT_ONCE:
-                await asyncio.sleep(0)
-                continue
+            if done:
+                await asyncio.sleep(0)  # now they are done
+                if done == AT_ONCE:
+                    continue
             self._awake.clear()
-            pause = (self._due[0][0] - now) / self.speed if self._due else None
-            try:
+            pause = (self._due[0][0] - self.now()) / self.speed if self._due else None
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), None if pause is None else max(pause, TICK_SECONDS))
-            except TimeoutError:
-                continue

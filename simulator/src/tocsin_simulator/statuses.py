@@ -44,6 +44,7 @@ class Life:
     lost: frozenset[str] = frozenset()  # statuses never told
     copies: int = 0  # extra copies of every status
     disorder: bool = False
+    contact: bytes = b""  # the person as webhooks name them, written once
     priced: set[str] = field(default_factory=set)
 
 
@@ -63,7 +64,7 @@ def share_of(digest: bytes, place: int) -> float:
 def live(world: World, life: Life, *, failure: GraphError | None = None, after: float = 0.0) -> None:
     """Let a message that was just accepted go its way; `failure` is how it ends instead."""
     digest, person, scale = life.digest, life.person, world.settings.delay
-    at = world.clock.now() + after + (normal_of(digest, 0, SENT, scale=scale))
+    at = world.clock.now() + after + normal_of(digest, 0, SENT, scale=scale)
     if failure is not None:
         world.clock.at(at, fail, world, life, failure, at)
         return
@@ -124,9 +125,9 @@ def tell(world: World, life: Life, status: str, reached_at: float) -> None:
     if price:
         said["pricing"] = price
     status_bytes = orjson.dumps(said)
-    contact = orjson.dumps(contact_of(life.person))
+    life.contact = life.contact or orjson.dumps(contact_of(life.person))
     for _ in range(1 + life.copies):
-        queue(world, entry.phone, contact=contact, status=status_bytes)
+        queue(world, entry.phone, contact=life.contact, status=status_bytes)
 
 
 def fail(world: World, life: Life, failure: GraphError, at: float) -> None:

@@ -33,3 +33,21 @@ def test_time_runs_as_many_times_faster_as_told_and_never_jumps_when_that_change
     assert before > 5_000
     clock.set_speed(1.0)
     assert 0 <= clock.now() - before < 100_000
+
+
+def test_an_act_that_fails_is_reported_and_holds_up_no_other():
+    done: list[str] = []
+    said: list[str] = []
+    clock = Clock(start_at=1_000.0)
+
+    async def whole() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(str(context["exception"])))
+        clock.at(2_000.0, {}.__getitem__, "nothing")
+        clock.at(3_000.0, done.append, "next")
+        clock.advance(5_000.0)
+        running = asyncio.create_task(clock.run())
+        await asyncio.sleep(0.02)
+        running.cancel()
+
+    asyncio.run(whole())
+    assert (said, done) == (["'nothing'"], ["next"])
