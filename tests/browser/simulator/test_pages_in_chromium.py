@@ -33,8 +33,8 @@ def started(*command: str) -> tuple[subprocess.Popen[str], list[str]]:
     return running, re.findall(r"(?:http|smtp)://\S+", running.stdout.readline())
 
 
-@pytest.fixture
-def whatsapp() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def simulated() -> Iterator[str]:
     running, (address,) = started("whatsapp", "--port", "0", "--token", "T", "--phone-id", "11", "--delay", "0")
     with running:
         yield address
@@ -42,11 +42,25 @@ def whatsapp() -> Iterator[str]:
 
 
 @pytest.fixture
-def mails() -> Iterator[tuple[str, str]]:
+def whatsapp(simulated: str) -> str:
+    """A simulator in which nothing has happened yet."""
+    post(simulated, "/_simulator/reset", {})
+    return simulated
+
+
+@pytest.fixture(scope="module")
+def catching() -> Iterator[tuple[str, str]]:
     running, (smtp, http) = started("smtp", "--port", "0")
     with running:
         yield smtp, http
         running.terminate()
+
+
+@pytest.fixture
+def mails(catching: tuple[str, str]) -> tuple[str, str]:
+    """A mail server that has caught nothing yet."""
+    post(catching[1], "/_simulator/reset", {})
+    return catching
 
 
 def post(address: str, path: str, body: Any) -> Any:
@@ -112,17 +126,18 @@ def test_a_mail_is_seen_as_it_looks_and_can_do_nothing(chromium, mails):
     page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_pages_can_be_used_by_everybody(chromium, whatsapp, mails, scheme):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+def test_both_pages_can_be_used_by_everybody(chromium, whatsapp, mails):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
     post(whatsapp, "/_simulator/say", {"from": "+33600000001", "text": "Bonjour", "name": "Ada"})
     host, port = mails[0].removeprefix("smtp://").split(":")
     with smtplib.SMTP(host, int(port)) as line:
         line.sendmail("us@lark.example", "ada@example.org", "Subject: Une nouvelle\r\n\r\nBonjour")
     for address in (whatsapp, mails[1]):
-        page = chromium.new_page(color_scheme=scheme)
+        page = chromium.new_page()
         page.goto(address)
         page.get_by_text("Bonjour").first.wait_for()
-        found = axe.Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            found = axe.run(page)
+            assert found.violations_count == 0, found.generate_report()
         page.close()
