@@ -78,14 +78,13 @@ WHERE excluded.last_inbound_at > w.last_inbound_at
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An inbound message with its address as it is now, at a believable time."""
+    """An inbound message at a believable time; ``addresses`` are the person's now, which may have changed since."""
 
     id: UUID
     update: InboundUpdate
     channel: str
     portfolio: str
     kind: AddressKind
-    address: str
     addresses: Mapping[AddressKind, str]
     at: datetime
     received_at: datetime
@@ -120,18 +119,22 @@ def _rows(told: Sequence[Told]) -> list[_Row]:
         kind = next(kind for kind in _ORDER if kind in named)
         rows.setdefault(
             (line.channel, each.provider_id),
-            _Row(ids.new_id(), each, line.channel, line.portfolio, kind, named[kind], named, at, taken.received_at,
+            _Row(ids.new_id(), each, line.channel, line.portfolio, kind, named, at, taken.received_at,
                  taken.id),
         )  # fmt: skip
     return [rows[key] for key in sorted(rows)]
 
 
 def _insert(rows: Sequence[_Row]) -> set[UUID]:
-    people = customers.person_ids_of_addresses([(each.kind, each.address) for each in rows])
+    asked = [(each.kind, name[each.kind]) for each in rows for name in (each.addresses, each.update.addresses)]
+    people = customers.person_ids_of_addresses(asked)
     values = [
         (
-            each.id, each.channel, each.update.provider_id, each.address, each.kind.value,
-            people.get((each.kind, each.address)), each.update.kind, each.at, each.received_at, each.id,
+            each.id, each.channel, each.update.provider_id, each.update.addresses[each.kind], each.kind.value,
+            # An address book may hold the address of now, or still the one it was written from.
+            people.get((each.kind, each.addresses[each.kind]))
+            or people.get((each.kind, each.update.addresses[each.kind])),
+            each.update.kind, each.at, each.received_at, each.id,
             bodies.digest_of(_content(each.update)), each.update.reply_to, each.intake_id,
         )
         for each in rows
