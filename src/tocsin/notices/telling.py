@@ -30,6 +30,7 @@ DROP TABLE IF EXISTS telling_account, telling_person;
 CREATE TEMPORARY TABLE telling_account (account text, role text, certainty text, revision integer) ON COMMIT DROP;
 """
 _JOINED = f"""
+CREATE INDEX ON telling_account (account);
 ANALYZE telling_account;
 CREATE TEMPORARY TABLE telling_person ON COMMIT DROP AS
     SELECT c.person_id, max(t.revision) FILTER (WHERE t.role <> '{AccountRole.ATTACKER.value}') AS revision,
