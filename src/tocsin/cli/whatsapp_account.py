@@ -10,7 +10,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
-from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, placed
+from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, numbered, placed
 from tocsin.cli.wired import Wired
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
@@ -30,7 +30,7 @@ def number() -> None:
 
 
 @number.command("show")
-@CHANNEL
+@numbered
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_obj
 def show(wired: Wired, called: str, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def show(wired: Wired, called: str, as_json: bool) -> None:
 
 
 @number.command("limits")
-@CHANNEL
+@numbered
 @click.pass_obj
 def limits(wired: Wired, called: str) -> None:
     """Say how fast the number may send, how many people a day, and how many templates there may be."""
@@ -84,7 +84,7 @@ def _limits(facts: Any) -> list[tuple[str, object]]:
 
 
 @number.command("list")
-@CHANNEL
+@numbered
 @click.pass_obj
 def list_numbers(wired: Wired, called: str) -> None:
     """List every number of the account."""
@@ -97,7 +97,7 @@ def list_numbers(wired: Wired, called: str) -> None:
 
 
 @number.command("register")
-@CHANNEL
+@numbered
 @_PIN
 @acting
 @click.pass_obj
@@ -110,7 +110,7 @@ def register(wired: Wired, called: str, pin: str, acts: Acting) -> None:
 
 
 @number.command("deregister")
-@CHANNEL
+@numbered
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @acting
 @click.pass_obj
@@ -125,7 +125,7 @@ def deregister(wired: Wired, called: str, yes: bool, acts: Acting) -> None:
 
 
 @number.command("code")
-@CHANNEL
+@numbered
 @click.option("--voice", is_flag=True, help="By a call instead of an SMS.")
 @click.option("--language", default="en_US", show_default=True, metavar="CODE")
 @acting
@@ -139,7 +139,7 @@ def code(wired: Wired, called: str, voice: bool, language: str, acts: Acting) ->
 
 
 @number.command("verify")
-@CHANNEL
+@numbered
 @click.option("--code", "given", prompt=True, metavar="DIGITS", help="What Meta sent.")
 @acting
 @click.pass_obj
@@ -152,7 +152,7 @@ def verify(wired: Wired, called: str, given: str, acts: Acting) -> None:
 
 
 @number.command("pin")
-@CHANNEL
+@numbered
 @_PIN
 @acting
 @click.pass_obj
@@ -169,7 +169,7 @@ def block() -> None:
 
 
 @block.command("list")
-@CHANNEL
+@numbered
 @click.pass_obj
 def list_blocked(wired: Wired, called: str) -> None:
     """List who is blocked."""
@@ -225,7 +225,7 @@ def profile() -> None:
 
 
 @profile.command("show")
-@CHANNEL
+@numbered
 @click.pass_obj
 def show_profile(wired: Wired, called: str) -> None:
     """Show the business profile."""
@@ -236,7 +236,7 @@ def show_profile(wired: Wired, called: str) -> None:
 
 
 @profile.command("set")
-@CHANNEL
+@numbered
 @click.option("--about", help="One line, 139 characters at most.")
 @click.option("--address", help="Where the business is.")
 @click.option("--description", help="512 characters at most.")
@@ -265,7 +265,7 @@ def set_profile(
 
 
 @click.command("analytics")
-@CHANNEL
+@numbered
 @click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="So many days back.")
 @click.option("--by", "step", type=click.Choice(STEPS), default="day", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,17 @@ CHANNEL = click.option(
     "--channel", "called", default="", metavar="NAME", help="Which number; needed where there are several."
 )  # fmt: skip
 T = TypeVar("T")
+
+
+def numbered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take the number's name by itself or after ``--channel``; it gets it as ``called``."""
+
+    @wraps(function)
+    def either(*args: Any, named: str, called: str, **others: Any) -> Any:
+        return function(*args, called=named or called, **others)
+
+    wrapped: Callable[..., Any] = click.argument("named", metavar="[NAME]", default="")(either)
+    return CHANNEL(wrapped)
 
 
 def number_called(name: str) -> Channel:

@@ -1,6 +1,7 @@
 """`tocsin whatsapp connect|subscribe|test`: from a number at Meta to the first message that arrived."""
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.given import secrets_in, settings_in
-from tocsin.cli.whatsapp_asking import CHANNEL, KIND, Change, asked_with, number_called
+from tocsin.cli.whatsapp_asking import KIND, Change, asked_with, number_called, numbered
 from tocsin.cli.wired import Wired
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Author
@@ -27,9 +28,10 @@ from tocsin.messaging.values import App, Channel, Content, Draft, LineUpdate, Me
 
 FAULTY = 3
 LOOK_SECONDS = 0.5
+HELLO = "hello_world/en_US"  # what Meta gives every test account
 WEBHOOKS = "/webhooks/v1/"
 _STANDING = {Standing.OK: ("ok", "green"), Standing.WARNING: ("!", "yellow"), Standing.FAULT: ("x", "red")}
-_OPEN = frozenset({MessageState.QUEUED, MessageState.CLAIMED, MessageState.RETRYING, MessageState.SENT})
+_OPEN = frozenset({MessageState.CLAIMED, MessageState.UNKNOWN, MessageState.SENT})
 _ARRIVED = frozenset({MessageState.DELIVERED, MessageState.READ})
 _PUBLIC = click.option("--public-url", metavar="URL", help="Where `tocsin serve` is reached from outside, https://.")
 
@@ -92,7 +94,7 @@ def connect(
 
 
 @click.command("subscribe")
-@CHANNEL
+@numbered
 @_PUBLIC
 @acting
 @click.pass_obj
@@ -114,9 +116,11 @@ def subscribe(wired: Wired, called: str, public_url: str | None, acts: Acting) -
 
 
 @click.command("test")
-@CHANNEL
+@numbered
 @click.option("--to", required=True, metavar="NUMBER", help="Your own telephone number, with + and country.")
-@click.option("--template", default="hello_world/en_US", show_default=True, metavar="NAME/LANGUAGE")
+@click.option(
+    "--template", default="", metavar="NAME/LANGUAGE", help="By default hello_world, or one without variables."
+)
 @click.option("--text", default="", help="A text instead: only if you wrote to the number within 24 hours.")
 @click.option("--seconds", type=click.IntRange(1), default=60, show_default=True, help="Wait so long for its status.")
 @acting
@@ -129,11 +133,12 @@ def test(wired: Wired, called: str, to: str, template: str, text: str, seconds: 
     with wired.rows():
         channel = number_called(called)
         sending = _open(wired, channel, queries.channel_secrets(channel.name))
+        address = sending.address(to, kind=AddressKind.PHONE)
         draft = Draft(
             channel=channel.name,
-            address=sending.address(to, kind=AddressKind.PHONE),
+            address=address,
             address_kind=AddressKind.PHONE,
-            prepared=sending.prepare(_content(template, text)),
+            prepared=sending.prepare(_content(channel, address, template=template, text=text)),
             priority=Priority.CONVERSATION,
             purpose=Purpose.TEST,
         )
@@ -157,11 +162,35 @@ def _open(wired: Wired, channel: Channel, secrets: Mapping[str, str]) -> Sending
     return wired.channel(channel.kind, name=channel.name, settings=channel.settings, secrets=secrets)
 
 
-def _content(template: str, text: str) -> Content:
+def _content(channel: Channel, address: str, *, template: str, text: str) -> Content:
+    """Return what is sent; TocsinError when it is known now that it would not go."""
     if text:
+        if not queries.window_open(channel.name, address):
+            raise TocsinError(
+                _("This number did not write to yours within 24 hours, so no text may go."),
+                mend=_("Write to it from your telephone first, while `tocsin serve` runs; or leave --text out."),
+            )
         return {"type": "text", "text": {"body": text}}
-    name, _slash, language = template.partition("/")
+    name, _slash, language = (template or _usable(channel)).partition("/")
     return {"type": "template", "template": {"name": name, "language": {"code": language or "en_US"}}}
+
+
+def _usable(channel: Channel) -> str:
+    """Return a template that may be sent as it is; Meta's own for tests where none is known yet."""
+    known = queries.templates(channel.account)
+    fit = [f"{each.name}/{each.language}" for each in known if each.status == "APPROVED" and not _has_variables(each)]
+    if fit or not known:
+        return min(fit, key=lambda each: (not each.startswith("hello_world/"), each), default=HELLO)
+    raise TocsinError(
+        _("No template without variables is approved."),
+        mend=_("Get one approved (tocsin whatsapp templates), or write to the number first and add --text."),
+    )
+
+
+def _has_variables(template: queries.Template) -> bool:
+    """Say whether a wording needs parameters: variables, or a file in its header."""
+    parts = json.dumps(list(template.components))
+    return "{{" in parts or any(str(each.get("format", "TEXT")).upper() != "TEXT" for each in template.components)
 
 
 def _print_outcome(message: Message, *, seconds: int) -> int:
@@ -173,8 +202,8 @@ def _print_outcome(message: Message, *, seconds: int) -> int:
             _("Meta took it; no status came within {n} seconds.").format(n=seconds),
             _("Look whether `tocsin serve` runs and Meta reaches it: tocsin whatsapp webhook list."),
         )
-    elif message.detail:
-        listing.lines(message.detail, style="red")
+    else:
+        listing.lines(" ".join(word for word in (message.reason, message.detail) if word), style="red")
     return FAULTY
 
 

@@ -7,7 +7,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
-from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, number_called
+from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, number_called, numbered
 from tocsin.cli.wired import Wired
 from tocsin.kernel import clock
 from tocsin.kernel.language import format_datetime, format_number, gettext as _
@@ -56,7 +56,7 @@ def _kept(wired: Wired, change: Change, file: Path, media_type: str) -> queries.
 
 
 @media.command("list")
-@CHANNEL
+@numbered
 @click.pass_obj
 def list_media(wired: Wired, called: str) -> None:
     """List the files Meta still has, those it forgets first at the head."""

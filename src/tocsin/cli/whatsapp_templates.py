@@ -10,7 +10,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
-from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, placed
+from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, numbered, placed
 from tocsin.cli.wired import Wired
 from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
 from tocsin.messaging import commands, queries
@@ -28,7 +28,7 @@ def templates() -> None:
 
 
 @templates.command("list")
-@CHANNEL
+@numbered
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_obj
 def list_templates(wired: Wired, called: str, as_json: bool) -> None:
@@ -60,7 +60,7 @@ def list_templates(wired: Wired, called: str, as_json: bool) -> None:
 
 
 @templates.command("sync")
-@CHANNEL
+@numbered
 @click.pass_obj
 def sync(wired: Wired, called: str) -> None:
     """Ask Meta for every template, to the end of its list, and keep what it says."""

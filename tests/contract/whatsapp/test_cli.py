@@ -51,12 +51,15 @@ def test_a_number_is_connected_looked_after_and_tested(tocsin, tmp_path, peer):
 
     assert "hello_world/en_US: APPROVED" in tocsin("whatsapp", "templates", "create", tmp_path / "hello.json")
     assert "1 template" in tocsin("whatsapp", "templates", "sync")
-    listed = json.loads(tocsin("whatsapp", "templates", "list", "--json"))
+    listed = json.loads(tocsin("whatsapp", "templates", "list", "main", "--json"))
     assert [(each["name"], each["status"]) for each in listed] == [("hello_world", "APPROVED")]
 
     # Nothing receives webhooks here: Meta takes the message, and its status does not come.
     said = tocsin("whatsapp", "test", "--to", "+33612345678", "--seconds", "1", code=3)
     assert "sent" in said and "tocsin serve" in said
+
+    # What cannot go is said at once, not after a wait.
+    tocsin("whatsapp", "test", "--to", "+33612345678", "--text", "Hello", code=2)
 
     number = json.loads(tocsin("whatsapp", "number", "show", "--json"))
     assert (number["quality"], number["status"]) == ("GREEN", "CONNECTED")
@@ -68,6 +71,17 @@ def test_a_number_is_connected_looked_after_and_tested(tocsin, tmp_path, peer):
 
     assert app in tocsin.connect("--replace", "--public-url", "https://tocsin.example.org")
     assert "messaging.account_changed" in _verbs(tocsin)
+
+
+def test_a_test_message_waits_for_no_template_that_is_not_approved(tocsin, tmp_path, capsys):
+    tocsin.connect()
+    (tmp_path / "notice.json").write_text(json.dumps({**NOTICE, "name": "only_with_variables"}))
+    tocsin("whatsapp", "templates", "create", tmp_path / "notice.json")
+    for name in ("hello_world", "archived"):
+        run(["whatsapp", "templates", "delete", name, "--yes"])
+    capsys.readouterr()
+    assert run(["whatsapp", "test", "main", "--to", "+33612345678"]) == 2
+    assert "No template without variables is approved." in capsys.readouterr().err
 
 
 def test_a_template_is_archived_taken_out_and_deleted(tocsin, tmp_path):

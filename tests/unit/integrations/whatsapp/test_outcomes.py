@@ -306,3 +306,36 @@ def test_a_template_that_reaches_numbers_only_goes_to_the_number_the_second_time
 
 def _idle(channel):
     return [protocol for kept in channel._graph.session().connector._conns.values() for protocol, _at in kept]
+
+
+@pytest.mark.parametrize(
+    ("contacts", "address"),
+    [
+        (b'"contacts":[{"input":"US.1349","user_id":"US.1349"}],', "US.1349"),
+        (b'"contacts":[{"input":"+1"}],', ""),
+        (b'"contacts":[],', ""),
+        (b"", ""),
+    ],
+)
+def test_an_answer_without_a_telephone_number_is_taken(contacts, address):
+    """Meta leaves numbers out since people have business-scoped ids; clients crashed and sent again."""
+    body = b'{"messaging_product":"whatsapp",' + contacts + b'"messages":[{"id":"wamid.A"}]}'
+    accepted = talking(saying(body), send)
+    assert (accepted.provider_id, accepted.address) == ("wamid.A", address)
+
+
+@pytest.mark.parametrize(
+    ("code", "http", "verdict"),
+    [
+        (131000, 500, Verdict.RETRY_FEW),  # "is there any retry?"
+        (131053, 400, Verdict.RETRY_FEW),  # a file Meta's own fetching throttled
+        (131056, 400, Verdict.SLOW_PAIR),  # ended for this person instead of waiting
+        (130429, 429, Verdict.SLOW_LINE),  # counted as failed
+        (80007, 400, Verdict.SLOW_LINE),
+        (131048, 400, Verdict.HOLD_LINE),  # tried again and again, which makes it worse
+        (131016, 503, Verdict.RETRY),
+    ],
+)
+def test_rate_limits_and_passing_troubles_end_no_message(code, http, verdict):
+    error, requests = error_of(refused(code, http=http))
+    assert (error.verdict, error.permanent, len(requests)) == (verdict, False, 1)
