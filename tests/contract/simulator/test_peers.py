@@ -97,8 +97,20 @@ def test_pywa_sends_every_type_of_message(with_pywa):
         wa.send_products(
             PERSON, "77", [types.ProductsSection("All", ["sku1", "sku2"])], title="Shop", body="Look", footer="F"
         )
+        cards = [
+            types.ImageCarouselCard(
+                image="https://example.com/a.png",
+                body=f"Card {place}",
+                buttons=types.URLButton("Open", "https://example.com"),
+            )
+            for place in range(2)
+        ]
+        wa.send_carousel(PERSON, body="Look", cards=cards)
+        wa.send_voice(PERSON, "https://example.com/v.ogg")
+        wa.send_message(PERSON, "Fill in", buttons=types.FlowButton("Open", flow_id="7", flow_action_screen="ONE"))
+        wa.send_message(PERSON, "May we call?", buttons=types.CallPermissionRequestButton())
         sent = [each for each in ledger(account) if not each["inbound"]]
-        assert len(sent) == 18
+        assert len(sent) == 22
         assert sent[0]["callback"] == "row-1"
         assert {each["type"] for each in sent} == {
             "text", "interactive", "image", "video", "audio", "document", "sticker", "location", "contacts", "reaction",
