@@ -18,6 +18,7 @@ DRAWERS = {
     "engine",
 }
 FILE_LINES_MAX = 400
+DECLARED_LINES_MAX = 600  # of tables and values, which are looked up rather than read through
 FUNCTION_LINES_MAX = 100  # the longest is a table of SQL macros
 
 
@@ -37,7 +38,8 @@ def test_files_stay_short_enough_to_be_read(source: Path):
     long = {}
     for path in source.rglob("*.py"):
         count = len(path.read_text(encoding="utf-8").splitlines())
-        if count > FILE_LINES_MAX and "migrations" not in path.parts:
+        most = DECLARED_LINES_MAX if path.name in {"models.py", "values.py"} else FILE_LINES_MAX
+        if count > most and "migrations" not in path.parts:
             long[path.relative_to(source).as_posix()] = count
     assert long == {}
 

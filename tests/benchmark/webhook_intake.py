@@ -33,7 +33,7 @@ from tocsin.messaging import commands
 from tocsin.messaging.values import IntakeBody
 from tocsin.project import database
 
-SECRET = "secret of the app"  # noqa: S105 - of this benchmark only
+SECRET = "secret of the app"
 BODIES = 20_000
 SCRIPT = """
 local signatures, bodies, next = {}, {}, 0

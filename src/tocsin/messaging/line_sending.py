@@ -12,8 +12,8 @@ from django.db import Error
 
 from tocsin.kernel import clock, failpoints
 from tocsin.messaging import width
-from tocsin.messaging.ports import OutcomeUnknown, Sending, TransportError
-from tocsin.messaging.values import Accepted, Channel, Claimed, ClaimedMessage, Outcome
+from tocsin.messaging.ports import Outcome, OutcomeUnknown, Sending, TransportError
+from tocsin.messaging.values import Accepted, Channel, Claimed, ClaimedMessage
 
 HELD_MAX = 2 * width.MOST  # messages of a line that are claimed and not yet settled
 AHEAD = 100  # of them wait for their moment

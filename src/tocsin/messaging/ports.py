@@ -1,8 +1,11 @@
 """What a channel must fulfil. Each kind is one folder of integrations; the contract suite runs on every one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+from uuid import UUID
 
 from tocsin.customers.values import AddressKind
 from tocsin.kernel.remarks import Remark
@@ -40,6 +43,25 @@ class OutcomeUnknown(TransportError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(permanent=False, verdict=Verdict.UNKNOWN, reason=Reason.NO_ANSWER, detail=detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended. Neither ``accepted`` nor ``error``: the channel itself broke, ``detail`` says how.
+
+    ``begun_at`` None is the proof that no byte of it left.
+    """
+
+    message_id: UUID
+    number: int
+    claimed_at: datetime
+    begun_at: datetime | None
+    answered_at: datetime | None
+    accepted: Accepted | None = None
+    error: TransportError | None = None
+    fallback: bool = False
+    digest: bytes = b""
+    detail: str = ""
 
 
 class Sending(Protocol):

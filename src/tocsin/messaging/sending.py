@@ -25,9 +25,9 @@ from tocsin.kernel.errors import TocsinError
 from tocsin.messaging import channels, claiming, holding, recovering, settling
 from tocsin.messaging.holding import Refusal
 from tocsin.messaging.line_sending import SendingLine
-from tocsin.messaging.ports import Sending
+from tocsin.messaging.ports import Outcome, Sending
 from tocsin.messaging.spool import Spool
-from tocsin.messaging.values import Channel, Claimed, Outcome
+from tocsin.messaging.values import Channel, Claimed
 
 LOOK_SECONDS = 2.0  # between two looks at which channels there are
 GATHER_SECONDS = 0.1  # outcomes are gathered so long before they are settled together

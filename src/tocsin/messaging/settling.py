@@ -15,12 +15,14 @@ from django.db import connection, transaction
 from tocsin.kernel import clock
 from tocsin.messaging import attempts, columns
 from tocsin.messaging.attempts import Ended
+from tocsin.messaging.ports import Outcome
 from tocsin.messaging.states import RANK, MessageState
-from tocsin.messaging.values import Outcome, Reason, Verdict
+from tocsin.messaging.values import Reason, Verdict
 
 _TRIES_MAX = {Verdict.RETRY: 12, Verdict.RETRY_FEW: 3}  # twelve are about two and a half hours
 PAUSE_SECONDS = 5.0  # doubled with each try
 PAUSE_SECONDS_MAX = 3600.0
+OUTAGE_SECONDS_MAX = 300.0  # the provider could not be reached: soon after it can be, all goes on
 CRASHES_MAX = 3
 _PAUSES = {  # seconds until the next try where the provider asked for none
     Verdict.SLOW_LINE: 1.0,
@@ -51,8 +53,9 @@ UPDATE tocsin_outboundmessage message
   FROM unnest(%(ids)s::uuid[], %(provider_ids)s::text[], %(sent_at)s::timestamptz[]) AS given(id, provider_id, sent_at)
  WHERE message.id = given.id
 """
+# Where the provider said nothing (its code is 0) no byte left: an outage, however long, uses up no try.
 _TRIED = """
-SELECT message_id, count(*) FROM tocsin_messageattempt
+SELECT message_id, count(*), count(*) FILTER (WHERE code <> 0) FROM tocsin_messageattempt
  WHERE message_id = ANY(%s::uuid[]) AND state = 'retrying' AND reason = %s GROUP BY message_id
 """
 _RELEASE = """
@@ -127,17 +130,20 @@ def locked(message_ids: Collection[UUID]) -> dict[UUID, Locked]:
         return {row[0]: Locked._make(row) for row in cursor.fetchall()}
 
 
-def _tried(outcomes: Sequence[Outcome]) -> dict[UUID, int]:
-    """Return how often each was tried again because of itself: waiting for a line or a pair uses up no try."""
+def _tried(outcomes: Sequence[Outcome]) -> dict[UUID, tuple[int, int]]:
+    """Return how often each paused because of itself, and how often because the provider refused it.
+
+    Waiting for a line or a pair uses up no try.
+    """
     again = [each.message_id for each in outcomes if each.error and each.error.verdict in _TRIES_MAX]
     if not again:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(_TRIED, [columns.uuids(again), Reason.TRY_LATER.value])
-        return dict(cursor.fetchall())
+        return {message_id: (paused, refused) for message_id, paused, refused in cursor.fetchall()}
 
 
-def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, int], now: datetime) -> _Decided:
+def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, tuple[int, int]], now: datetime) -> _Decided:
     if outcome.accepted:
         return _Decided(MessageState.SENT, detail="held" if outcome.accepted.held else "")
     if outcome.error is None:
@@ -155,18 +161,19 @@ def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, int], now: da
         state, next_try_at = MessageState.RETRYING, _after(now, pause)
         reason = Reason.RATE_LIMITED if reason is Reason.TRY_LATER else reason
     elif error.verdict in _TRIES_MAX and not error.permanent:
-        tries = tried.get(row.id, 0) + 1
-        if tries >= _TRIES_MAX[error.verdict]:
+        paused, refused = tried.get(row.id, (0, 0))
+        if code and refused + 1 >= _TRIES_MAX[error.verdict]:
             reason = Reason.TOO_MANY_TRIES
         else:
             state, reason = MessageState.RETRYING, Reason.TRY_LATER
-            next_try_at = _after(now, max(_growing(tries), error.wait_seconds or 0))
+            pause = _growing(paused + 1, at_most=PAUSE_SECONDS_MAX if code else OUTAGE_SECONDS_MAX)
+            next_try_at = _after(now, max(pause, error.wait_seconds or 0))
     return _Decided(state, reason, code, detail, next_try_at)
 
 
-def _growing(tries: int) -> float:
+def _growing(tries: int, *, at_most: float) -> float:
     """Return the seconds until the next try, doubled each time and scattered, so that not all come back at once."""
-    return min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2.0 ** (tries - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+    return min(at_most, PAUSE_SECONDS * 2.0 ** min(tries - 1, 20)) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 def _broken(outcome: Outcome, row: Locked, *, now: datetime) -> _Decided:

@@ -19,8 +19,8 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.kernel import clock, failpoints, home
-from tocsin.messaging.ports import TransportError
-from tocsin.messaging.values import Accepted, Outcome, Reason, Verdict
+from tocsin.messaging.ports import Outcome, TransportError
+from tocsin.messaging.values import Accepted, Reason, Verdict
 
 FOLDER = "outbox"
 SUFFIX = ".begun"

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from tocsin.customers.values import AddressKind
 from tocsin.messaging.states import MessageState
-
-if TYPE_CHECKING:
-    from tocsin.messaging.ports import TransportError
 
 Content = Mapping[str, Any]  # JSON object; its shape is the channel kind's own, and its digest is the message's
 
@@ -378,25 +375,6 @@ class Claimed:
     next_due_at: datetime | None = None
     first_seconds: float = 0.0
     every_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one attempt ended. Neither ``accepted`` nor ``error``: the channel itself broke, ``detail`` says how.
-
-    ``begun_at`` None is the proof that no byte of it left.
-    """
-
-    message_id: UUID
-    number: int
-    claimed_at: datetime
-    begun_at: datetime | None
-    answered_at: datetime | None
-    accepted: Accepted | None = None
-    error: "TransportError | None" = None
-    fallback: bool = False
-    digest: bytes = b""
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from tocsin.journal.values import MACHINE, Assurance, Author
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands, queries
+from tocsin.messaging.ports import Outcome
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Accepted, Claimed, ClaimedMessage, Draft, Message, Outcome, Prepared
+from tocsin.messaging.values import Accepted, Claimed, ClaimedMessage, Draft, Message, Prepared
 from tocsin.project import database, database_place, database_server, settings
 from tocsin.project.database_place import Place
 
