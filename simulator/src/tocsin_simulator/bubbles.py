@@ -102,12 +102,22 @@ def _interactive(world: World, content: Bubble, bubble: Bubble) -> None:
     bubble["body"] = str((content.get("body") or {}).get("text", ""))
     bubble["footer"] = str((content.get("footer") or {}).get("text", ""))
     action = content.get("action") or {}
+    if kind == "carousel":
+        bubble["cards"] = [_card(world, each) for each in action.get("cards", [])]
+        return
     bubble["buttons"] = _actions(kind, action)
     bubble["rows"] = [
         {"text": str(row.get("title", "")), "more": str(row.get("description", ""))}
         for section in action.get("sections", [])
         for row in section.get("rows", [])
     ]
+
+
+def _card(world: World, content: Bubble) -> Bubble:
+    """Return one card of a carousel: a small message of its own."""
+    card: Bubble = {"type": "interactive"}
+    _interactive(world, content, card)
+    return card
 
 
 def _actions(kind: str, action: Bubble) -> list[Bubble]:
@@ -134,6 +144,19 @@ def _template(world: World, content: Bubble, bubble: Bubble) -> None:
         drawn = _PARTS.get(part["type"])
         if drawn is not None:
             drawn(world, template, part, _given(given, part["type"]), bubble)
+
+
+def _cards(world: World, template: Template, part: Bubble, given: list[Bubble], bubble: Bubble) -> None:
+    sent = given[0].get("cards", []) if given else []
+    bubble["cards"] = []
+    for place, card in enumerate(part.get("cards", [])):
+        drawn: Bubble = {"type": "template"}
+        fill = sent[place].get("components", []) if place < len(sent) else []
+        for each in card.get("components", []):
+            draw = _PARTS.get(str(each.get("type", "")).upper())
+            if draw is not None:
+                draw(world, template, each, _given(fill, str(each["type"]).upper()), drawn)
+        bubble["cards"].append(drawn)
 
 
 def _given(given: list[Bubble], kind: str) -> list[Bubble]:
@@ -173,7 +196,7 @@ def _footer(_: World, __: Template, part: Bubble, ___: list[Bubble], bubble: Bub
 def _buttons(_: World, __: Template, part: Bubble, ___: list[Bubble], bubble: Bubble) -> None:
     bubble["buttons"] = [
         {
-            "kind": _BUTTONS.get(each["type"], "other"),
+            "kind": _BUTTONS.get(str(each["type"]).upper(), "other"),
             "text": str(each.get("text") or ("Copy code" if each["type"] in {"OTP", "COPY_CODE"} else each["type"])),
             "more": str(each.get("url") or each.get("phone_number") or ""),
         }
@@ -193,7 +216,7 @@ def filled(text: str, parameters: list[Any], template: Template) -> str:
     return _VARIABLE.sub(lambda found: values.get(found.group(1), found.group()), text)
 
 
-_PARTS = {"HEADER": _header, "BODY": _body, "FOOTER": _footer, "BUTTONS": _buttons}
+_PARTS = {"HEADER": _header, "BODY": _body, "FOOTER": _footer, "BUTTONS": _buttons, "CAROUSEL": _cards}
 _DRAWN: dict[str, Any] = {
     "text": _text,
     "location": _location,

@@ -62,6 +62,19 @@ def test_a_template_is_drawn_filled_in_with_header_footer_and_buttons(world):
     assert [(each["kind"], each["text"]) for each in bubble["buttons"]] == [("reply", "Why?"), ("url", "Read")]
 
 
+def test_a_carousel_is_drawn_card_by_card(world):
+    card = {
+        "type": "cta_url",
+        "header": {"type": "image", "image": {"link": "https://example.com/a.png"}},
+        "body": {"text": "One"},
+        "action": {"name": "cta_url", "parameters": {"display_text": "Open", "url": "https://example.com"}},
+    }
+    content = {"type": "carousel", "body": {"text": "Look"}, "action": {"cards": [card, card]}}
+    bubble = drawn(world, {"type": "interactive", "interactive": content})
+    assert (bubble["body"], len(bubble["cards"])) == ("Look", 2)
+    assert (bubble["cards"][0]["body"], bubble["cards"][0]["buttons"][0]["text"]) == ("One", "Open")
+
+
 def test_variables_nobody_gave_stay_visible(world):
     assert filled("Dear {{1}} and {{2}}", [{"type": "text", "text": "Ada"}], NOTICE) == "Dear Ada and {{2}}"
 

@@ -113,7 +113,21 @@ function bubble(message) {
   dress(item, message);
   if (message.buttons?.length) item.append(buttons(message));
   if (message.rows?.length) item.append(rows(message));
+  if (message.cards?.length) item.append(cards(message));
   return item;
+}
+
+function cards(message) {
+  const box = made("div", "cards");
+  box.tabIndex = 0;
+  for (const each of message.cards) {
+    const card = made("div", "card");
+    if (each.header) card.append(header(each.header));
+    if (each.body) card.append(dressed(each.body, made("div", "text")));
+    for (const drawn of each.buttons || []) card.append(made("div", "go", drawn.text));
+    box.append(card);
+  }
+  return box;
 }
 
 function buttons(message) {
@@ -153,6 +167,7 @@ function react(phone, message) {
   if (!target) return;
   target.querySelector(".reaction")?.remove();
   if (message.reaction) target.querySelector(".paper").after(made("span", "reaction", message.reaction));
+  if (target === phone.thread.lastElementChild) phone.thread.scrollTop = phone.thread.scrollHeight;
 }
 
 function add(phone, message) {
