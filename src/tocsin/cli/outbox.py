@@ -15,7 +15,7 @@ from tocsin.customers import queries as customers
 from tocsin.kernel import clock
 from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
 from tocsin.messaging import commands, queries
-from tocsin.messaging.states import MessageState
+from tocsin.messaging.queries import MessageState
 from tocsin.messaging.values import ChannelState, Message, OutboxStatus
 
 UNKNOWN_SECONDS = 900  # within this a status usually comes and settles it

@@ -99,6 +99,15 @@ def test_retries_grow_and_end_while_waiting_for_a_line_uses_up_none(outbox: Any)
     assert len(queries.trace(message_id).attempts) == 32
 
 
+def test_an_outage_of_a_day_fails_nothing_and_all_goes_on_within_minutes_after_it(outbox: Any):
+    (message_id,) = outbox.queue()
+    for _time in range(30):
+        again(outbox, TransportError(permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER))
+    message = outbox.message(message_id)
+    assert message.state is MessageState.RETRYING
+    assert message.next_try_at - message.state_at < timedelta(minutes=7)
+
+
 def test_an_error_that_may_be_tried_twice_is_tried_no_more(outbox: Any):
     (message_id,) = outbox.queue()
     for _time in range(3):
