@@ -163,6 +163,9 @@ def _ground(trace: Trace) -> list[str]:
         )
     if any(attempt.fallback for attempt in trace.attempts):
         told.append(_("The 24 hours were over: the template went out instead of the text."))
+    if trace.instead:
+        text = _("The provider said afterwards that the 24 hours were over: the template was queued as message {id}.")
+        told.append(text.format(id=trace.instead))
     return [*told, *_proofs(trace)]
 
 
@@ -270,6 +273,7 @@ def as_json(trace: Trace, *, reveal: bool) -> Mapping[str, Any]:
         "statuses": [_plain(each) for each in trace.statuses],
         "inbound": [_plain(each) | {"address": ""} for each in trace.inbound],
         "proofs": [_plain(each) for each in trace.proofs],
+        "instead": trace.instead,
     }
 
 
