@@ -2,8 +2,9 @@
 
 import click
 
-from tocsin.cli.whatsapp_account import analytics, block, number, profile
-from tocsin.cli.whatsapp_connect import connect, subscribe, test
+from tocsin.cli.whatsapp_account import block, number, profile
+from tocsin.cli.whatsapp_analytics import analytics
+from tocsin.cli.whatsapp_connect import connect, subscribe, test, unsubscribe
 from tocsin.cli.whatsapp_media import media
 from tocsin.cli.whatsapp_received import rates, spend, webhook
 from tocsin.cli.whatsapp_templates import templates
@@ -14,5 +15,19 @@ def command() -> None:
     """Connect and look after WhatsApp numbers: templates, files, profile, limits, prices."""
 
 
-for each in (connect, test, subscribe, number, templates, media, profile, block, analytics, webhook, rates, spend):
+for each in (
+    connect,
+    test,
+    subscribe,
+    unsubscribe,
+    number,
+    templates,
+    media,
+    profile,
+    block,
+    analytics,
+    webhook,
+    rates,
+    spend,
+):
     command.add_command(each)

@@ -1,8 +1,7 @@
-"""`tocsin whatsapp number|block|profile|analytics`: what Meta says of a number and its account, and what we change."""
+"""`tocsin whatsapp number|block|profile`: what Meta says of a number and its account, and what we change."""
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,12 @@ from tocsin.cli.acting import Acting, acting
 from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, numbered, placed
 from tocsin.cli.wired import Wired
 from tocsin.customers.values import AddressKind
-from tocsin.kernel import clock
-from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
+from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.messaging import queries
 from tocsin.messaging.errors import ContentNotUnderstood
 from tocsin.messaging.values import Channel
 
 PARTLY = 3
-STEPS = ("half_hour", "day", "month")
 _PIN = click.option("--pin", prompt=True, hide_input=True, metavar="DIGITS", help="Six digits; asked for if left out.")
 
 
@@ -262,42 +259,3 @@ def set_profile(
         except ContentNotUnderstood as error:
             raise placed(error, file or Path("--")) from error
     listing.lines(_("The profile is changed."))
-
-
-@click.command("analytics")
-@numbered
-@click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="So many days back.")
-@click.option("--by", "step", type=click.Choice(STEPS), default="day", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@click.pass_obj
-def analytics(wired: Wired, called: str, days: int, step: str, as_json: bool) -> None:
-    """Say what Meta counted: messages sent and delivered, and what they cost.
-
-    What we counted ourselves: tocsin whatsapp spend.
-    """
-    end = clock.now()
-    start = end - timedelta(days=days)
-
-    async def both(meta: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        counts = await meta.analytics.messages(start, end, step=step)
-        return counts, await meta.analytics.prices(start, end, step=step)
-
-    with wired.rows():
-        counts, prices = asked(wired, number_called(called), both)
-    if as_json:
-        click.echo(json.dumps({"messages": counts, "prices": prices}, indent=2))
-        return
-    table = listing.table(_("from"), _("sent"), _("delivered"))
-    for point in counts:
-        listing.add(table, _moment(point), format_number(int(point["sent"])), format_number(int(point["delivered"])))
-    listing.console().print(table)
-    table = listing.table(_("from"), _("country"), _("category"), _("type"), _("messages"), _("cost"))
-    for point in prices:
-        words = [str(point.get(key, "")) for key in ("country", "pricing_category", "pricing_type")]
-        volume, cost = format_number(int(point.get("volume", 0))), format_number(float(point.get("cost", 0)))
-        listing.add(table, _moment(point), *words, volume, cost)
-    listing.console().print(table)
-
-
-def _moment(point: dict[str, Any]) -> str:
-    return format_datetime(datetime.fromtimestamp(int(point["start"]), UTC))

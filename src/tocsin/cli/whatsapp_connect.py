@@ -115,6 +115,18 @@ def subscribe(wired: Wired, called: str, public_url: str | None, acts: Acting) -
     listing.lines(_("Meta sends the webhooks of this account."))
 
 
+@click.command("unsubscribe")
+@numbered
+@acting
+@click.pass_obj
+def unsubscribe(wired: Wired, called: str, acts: Acting) -> None:
+    """Have Meta send this account's webhooks no more: before another system takes the number over."""
+    with wired.rows():
+        change = Change(wired, called, acts=acts, is_setup=True)
+        change.made(lambda meta: meta.access.unsubscribe(), what="webhooks unsubscribed")
+    listing.lines(_("Meta sends no webhooks of this account any more: no status, no answer arrives."))
+
+
 @click.command("test")
 @numbered
 @click.option("--to", required=True, metavar="NUMBER", help="Your own telephone number, with + and country.")

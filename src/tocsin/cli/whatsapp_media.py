@@ -83,6 +83,20 @@ def fetch(wired: Wired, called: str, media_id: str, out: Path, sha256: str) -> N
     listing.console().print(listing.pairs(rows))
 
 
+@media.command("delete")
+@CHANNEL
+@click.argument("media_id", metavar="ID")
+@acting
+@click.pass_obj
+def delete(wired: Wired, called: str, media_id: str, acts: Acting) -> None:
+    """Have Meta forget the file ID; messages that wait with it could not be sent any more."""
+    with wired.rows():
+        change = Change(wired, called, acts=acts)
+        change.made(lambda meta: meta.media.delete(media_id), what="file deleted", media_id=media_id)
+        commands.forget_upload(change.channel.name, media_id)
+    listing.lines(_("Meta forgot it."))
+
+
 @media.command("sample")
 @CHANNEL
 @_FILE

@@ -18,7 +18,7 @@ from tocsin.messaging.settling import release, release_all_but, settle
 from tocsin.messaging.statuses import apply_statuses
 from tocsin.messaging.switching import pause, resume
 from tocsin.messaging.templates import hold_template, save_templates
-from tocsin.messaging.uploads import remember_upload
+from tocsin.messaging.uploads import forget_upload, remember_upload
 
 __all__ = [
     "PEOPLE_WITHOUT_SIGNATURE_MAX",
@@ -36,6 +36,7 @@ __all__ = [
     "erase_media",
     "fetch_media",
     "forget_paces",
+    "forget_upload",
     "hold_channel",
     "hold_template",
     "import_rates",

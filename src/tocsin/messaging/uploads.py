@@ -52,6 +52,11 @@ def remember_upload(kept: KeptFile, *, by: Author) -> None:
         )  # fmt: skip
 
 
+def forget_upload(channel: str, media_id: str) -> None:
+    """Forget an upload the provider does not have any more."""
+    models.UploadedFile.objects.filter(channel=channel, media_id=media_id).delete()
+
+
 def uploaded_file(channel: str, *, sha256: str, media_type: str) -> KeptFile | None:
     """Return the upload of a file the provider still has for a day at least, or None."""
     row = models.UploadedFile.objects.filter(

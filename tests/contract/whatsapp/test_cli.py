@@ -67,7 +67,9 @@ def test_a_number_is_connected_looked_after_and_tested(tocsin, tmp_path, peer):
     tocsin("whatsapp", "profile", "set", "--about", "Security of Larkwave")
     assert "Security of Larkwave" in tocsin("whatsapp", "profile", "show")
     assert "131047" in tocsin("whatsapp", "block", "add", "+33612345679", code=3)
-    assert len(json.loads(tocsin("whatsapp", "analytics", "--json"))["messages"]) == 1
+    assert [point["sent"] for point in json.loads(tocsin("whatsapp", "analytics", "messages", "--json"))] == [1]
+    tocsin("whatsapp", "analytics", "allow")
+    assert "en_US" in tocsin("whatsapp", "analytics", "template", "hello_world")
 
     assert app in tocsin.connect("--replace", "--public-url", "https://tocsin.example.org")
     assert "messaging.account_changed" in _verbs(tocsin)
@@ -112,6 +114,9 @@ def test_a_file_is_uploaded_once(tocsin, tmp_path):
     assert "what-to-do.pdf" in tocsin("whatsapp", "media", "list")
     tocsin("whatsapp", "media", "fetch", first, "--out", tmp_path / "back.pdf")
     assert (tmp_path / "back.pdf").read_bytes() == file.read_bytes()
+    second = tocsin("whatsapp", "media", "upload", file).split()[0]
+    tocsin("whatsapp", "media", "delete", second)
+    assert tocsin("whatsapp", "media", "upload", file).split()[0] != second
 
 
 def test_what_is_wrong_is_said_with_its_place_and_nothing_is_kept(tocsin, tmp_path, capsys):
