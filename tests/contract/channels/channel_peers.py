@@ -93,6 +93,8 @@ class Loop:
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(3):  # what was hung up is told so by the loop
+            await asyncio.sleep(0)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ class HttpStandIn:
     ) -> None:
         self.mood, self.tries = Mood.TAKES, 0
         self._loop, self._take, self._refusals = loop, take, refusals
+        self._never = asyncio.Event()  # held here, or what waits for it would be swept up
         self._runner: web.AppRunner | None = None
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -55,7 +56,7 @@ class HttpStandIn:
         if self.mood is Mood.DROPS_AFTER:
             request.transport.abort()
         if self.mood is Mood.SILENT:
-            await asyncio.Event().wait()
+            await self._never.wait()
         return _response(answer)
 
 

@@ -74,6 +74,7 @@ class EmailPeer:
 
     def __init__(self, loop: Loop, *, folder: Path) -> None:
         self._loop, self._mood, self._tries, self._server = loop, Mood.TAKES, 0, None
+        self._never = asyncio.Event()
         self.mails: list[bytes] = []
         self.senders: list[str] = []
         self._received: list[tuple[str, str]] = []
@@ -168,7 +169,7 @@ class EmailPeer:
         if self._mood is Mood.DROPS_AFTER:
             server.transport.abort()
         if self._mood is Mood.SILENT:
-            await asyncio.Event().wait()
+            await self._never.wait()
         return "250 2.0.0 Ok: queued as 1234"
 
 

@@ -1,5 +1,6 @@
 """A stand-in for a mail provider, from Postmark's "Email API" and "API error codes"."""
 
+import gc
 import importlib.util
 import itertools
 import json
@@ -70,6 +71,7 @@ class ProviderPeer:
         return self._server.tries
 
     def connections(self) -> int:
+        gc.collect()  # urllib3 closes the connections of a pool when the pool is swept up
         return self._server.connections
 
     def secrets(self) -> list[str]:

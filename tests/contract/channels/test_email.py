@@ -32,7 +32,7 @@ class Scripted:
         }  # fmt: skip
         self.heard: list[str] = []
         self.lines = 0
-        self._loop = loop
+        self._loop, self._talks = loop, set[asyncio.Task[None]]()
         self._server = loop.run(asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=tls, limit=1 << 24))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
@@ -41,9 +41,13 @@ class Scripted:
 
     async def _closed(self) -> None:
         self._server.close()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines += 1
+        self._talks.add(asyncio.current_task())
         try:
             await self._say(writer, "greeting")
             while line := (await reader.readline()).decode().rstrip("\r\n"):

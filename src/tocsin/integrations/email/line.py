@@ -55,6 +55,17 @@ class Envelope:
         return not (self.sender.isascii() and self.recipient.isascii())
 
 
+class _Client(SMTP):
+    """The library's client, which closes at once: TLS would wait for the other side, long after its loop has ended."""
+
+    def close(self) -> None:
+        """Hang up."""
+        transport = self.transport
+        super().close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+
 class Line:
     """One connection. Used for one mail at a time; ``usable`` says whether another may follow."""
 
@@ -68,7 +79,7 @@ class Line:
         """Hand one mail over; raises TransportError, and OutcomeUnknown only after its last dot has left."""
         self.mails += 1
         self.said_more_than_sender = False
-        stage, clean, transport = Stage.SENDER, False, self._client.transport
+        stage, clean = Stage.SENDER, False
         try:
             async with asyncio.timeout(self._server.timeout_seconds):
                 options = self._options(envelope)
@@ -95,18 +106,17 @@ class Line:
         finally:
             self.usable = clean
             if not clean:
-                _hang_up(self._client, transport=transport)
+                self._client.close()
 
     async def close(self) -> None:
         """Say goodbye, shortly, and hang up."""
-        transport = self._client.transport  # saying goodbye takes it away, and leaves a TLS line half open
         try:
             async with asyncio.timeout(CLOSING_SECONDS):
                 await self._client.quit()
         except (SMTPException, OSError, TimeoutError):
             pass  # it is gone already
         finally:
-            _hang_up(self._client, transport=transport)
+            self._client.close()
 
     @property
     def is_connected(self) -> bool:
@@ -169,7 +179,7 @@ class Line:
 
 async def opened(server: Server) -> Line:
     """Connect, secure and log in; raises TransportError."""
-    client = SMTP(
+    client = _Client(
         hostname=server.host, port=server.port, timeout=server.timeout_seconds, tls_context=server.tls,
         use_tls=server.security == "tls", start_tls=server.security == "starttls",
         username=server.user or None, password=server.password or None, local_hostname=server.local_name,
@@ -192,13 +202,6 @@ async def opened(server: Server) -> Line:
         # Draining then means that the bytes have left; under TLS a last buffer below stays, whose loss is unknown.
         client.transport.set_write_buffer_limits(high=1, low=0)
     return Line(client, server=server)
-
-
-def _hang_up(client: SMTP, *, transport: asyncio.BaseTransport | None) -> None:
-    """Close at once: a TLS line would wait for the other side's goodbye, long after its loop has ended."""
-    client.close()
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
 
 
 def _is_certificate(error: BaseException | None) -> bool:
