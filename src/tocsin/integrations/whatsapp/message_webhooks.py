@@ -35,6 +35,7 @@ STATUSES = {
 MEDIA = ("image", "video", "audio", "document", "sticker")
 # Not a message that waits for an answer. Whether a reaction opens the window Meta does not say; so it does not.
 SILENT = frozenset({"reaction", "edit", "revoke"})
+NO_CODE = -1  # in no table: what is told of a message without a code is final for this message only
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
 
@@ -135,7 +136,9 @@ def shown(kind: str, message: Mapping[str, Any]) -> str:
             point = f"{part['latitude']}, {part['longitude']}" if {"latitude", "longitude"} <= part.keys() else ""
             return ", ".join(each for each in place if each) or point
         case "contacts":
-            found = [text(mapping(mapping(each).get("name")).get("formatted_name")) for each in listed(message.get(kind))]
+            found = [
+                text(mapping(mapping(each).get("name")).get("formatted_name")) for each in listed(message.get(kind))
+            ]
             return ", ".join(each for each in found if each)
         case "edit":
             inner = mapping(part.get("message"))
@@ -203,7 +206,8 @@ def _failed(update: StatusUpdate, status: Mapping[str, Any]) -> StatusUpdate:
     error = mapping(next(iter(listed(status.get("errors"))), None))
     given = error.get("code")
     code = given if isinstance(given, int) else int(given) if isinstance(given, str) and given.isdecimal() else 0
-    verdict, reason, _wait = verdict_of(code, to=update.addresses.get(AddressKind.PHONE, ""))
+    # Without a code it is this message's failure; as a code, 0 would mean that our token is not good.
+    verdict, reason, _wait = verdict_of(code or NO_CODE, to=update.addresses.get(AddressKind.PHONE, ""))
     details = text(mapping(error.get("error_data")).get("details"))
     detail = told(text(error.get("title")) or text(error.get("message")), details)
     return replace(update, verdict=verdict, reason=reason, code=code, detail=detail)
