@@ -1,11 +1,12 @@
 """`tocsin message send`: to one address, one account, a list of accounts, or everybody an incident affects."""
 
 import asyncio
+import csv
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from inspect import signature
@@ -24,6 +25,7 @@ from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Author
 from tocsin.kernel.language import format_number, gettext as _, ngettext
+from tocsin.kernel.redaction import csv_cell
 from tocsin.messaging import commands as messaging, queries
 from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.ports import Sending
@@ -35,6 +37,7 @@ from tocsin.notices.values import Order, Reached, Told
 
 LEFT_OUT = 3  # somebody who should be told cannot be
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 _PRIORITIES = {"security": Priority.SECURITY, "service": Priority.SERVICE, "bulk": Priority.BULK}
 _USUAL = {
     Purpose.SECURITY: Priority.SECURITY, Purpose.SERVICE: Priority.SERVICE, Purpose.MARKETING: Priority.BULK,
@@ -82,6 +85,7 @@ class How:
     expires: str | None
     people: int | None
     dry_run: bool
+    left_out: Path | None
     wait: bool
     seconds: int
 
@@ -99,7 +103,9 @@ class Ready:
 @click.option("--channel", "channel_name", required=True, metavar="NAME", help="On which channel.")
 @click.option("--to", default="", metavar="ADDRESS", help="To this address.")
 @click.option("--account", default="", help="To the person of this account.")
-@click.option("--accounts", type=_FILE, help="To the people of the accounts in this file, one a line.")
+@click.option(
+    "--accounts", type=_FILE, help="To the people of these accounts: one a line, or a CSV with a column account."
+)
 @click.option("--incident", type=click.IntRange(1), help="To everybody this incident's frozen scope affects.")
 @click.option("--revision", type=click.IntRange(1), help="Of this frozen revision; by default the latest.")
 @click.option("--text", default="", help="The text. {name}, {account}, {accounts} are filled; {name|...} if empty.")
@@ -115,6 +121,7 @@ class Ready:
 @click.option("--expires", metavar="MOMENT", help="Not sent after.")
 @click.option("--people", type=click.IntRange(0), help="How many people it goes to, as you read it in the dry run.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent, and to how many.")
+@click.option("--left-out", type=_NEW_FILE, help="Write the accounts of those who are not written to, as CSV.")
 @click.option("--wait", is_flag=True, help="Wait until it is known what became of it.")
 @click.option("--seconds", type=click.IntRange(1), default=60, show_default=True, help="Wait so long at most.")
 @acting
@@ -212,13 +219,20 @@ def _to_people(whom: Whom, *, ready: Ready, how: How, acts: Acting) -> tuple[Seq
     asks = not whom.account and how.people is None
     order, wording, sending, dry_run = ready.order, ready.wording, ready.sending, how.dry_run
     told: Told
-    with whom.people() as found:
+    with whom.people() as found, ExitStack() as files:
         reached = found.reached()
+        left_out: commands.LeftOut = commands.nobody_asks
+        if how.left_out:
+            file = files.enter_context(notices.LeftOutFile(how.left_out))
+            file.add_nobody(found)
+            left_out = file.add
         if dry_run or asks:
-            told = commands.rehearse(found, wording=wording, order=order, sending=sending)
+            told = commands.rehearse(found, wording=wording, order=order, sending=sending, left_out=left_out)
         else:
             by: Author = acts.author()
-            told = commands.tell(found, wording=wording, order=order, sending=sending, by=by, people=how.people)
+            told = commands.tell(
+                found, wording=wording, order=order, sending=sending, by=by, people=how.people, left_out=left_out
+            )
     _print_told(told, reached=reached, queued=not (dry_run or asks))
     if asks and not dry_run and told.people:
         listing.lines("", _("Nothing was queued. To send it, repeat the command with --people {n}").format(
@@ -295,7 +309,14 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _lines(file: Path) -> Sequence[str]:
-    listed = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    if not listed:
+    """Return the accounts in a file: one a line, or the first column of a CSV whose heading begins with ``account``."""
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise click.UsageError(_("{file} is no text in UTF-8.").format(file=file)) from error
+    if lines and lines[0].split(",")[0] == "account":
+        cells = [row[0] for row in csv.reader(lines[1:]) if row]
+        lines = [cell[1:] if cell[:1] == "'" and csv_cell(cell[1:]) == cell else cell for cell in cells]
+    if not lines:
         raise click.UsageError(_("{file} names no account.").format(file=file))
-    return list(dict.fromkeys(listed))
+    return list(dict.fromkeys(lines))

@@ -1,7 +1,7 @@
 """Telling people: one message for each, whatever number of their accounts is affected, and never twice."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from tocsin.customers.values import AddressKind
@@ -24,15 +24,30 @@ EXAMPLES_MAX = 3
 IDS_MAX = 100
 
 
+LeftOut = Callable[[ToTell, Untold], None]
+
+
+def nobody_asks(_person: ToTell, _reason: Untold) -> None:
+    """Keep nothing of who was left out but the counts."""
+
+
 def tell(
-    found: PeopleToTell, *, wording: Wording, order: Order, sending: Sending, by: Author, people: int | None = None
+    found: PeopleToTell,
+    *,
+    wording: Wording,
+    order: Order,
+    sending: Sending,
+    by: Author,
+    people: int | None = None,
+    left_out: LeftOut = nobody_asks,
 ) -> Told:
     """Queue a message for everybody who can be told on this channel; in the transaction that joined them.
 
     ``people`` is the number somebody read before: CountDiffers when it is another one now. Whoever got a message with
-    the same label, by this scope or an earlier one that had their accounts already, gets none.
+    the same label, by this scope or an earlier one that had their accounts already, gets none. ``left_out`` hears of
+    each person this channel does not carry a message to.
     """
-    told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident)
+    told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident, left_out=left_out)
     reached = found.people()
     permissions.check(Act.SEND_MANY if reached > PEOPLE_WITHOUT_SIGNATURE_MAX else Act.SEND_MESSAGE, by=by)
     for page in found.pages():
@@ -64,9 +79,11 @@ def tell(
     return counts
 
 
-def rehearse(found: PeopleToTell, *, wording: Wording, order: Order, sending: Sending) -> Told:
+def rehearse(
+    found: PeopleToTell, *, wording: Wording, order: Order, sending: Sending, left_out: LeftOut = nobody_asks
+) -> Told:
     """Do all that ``tell`` does except queueing: every text is made and checked."""
-    told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident)
+    told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident, left_out=left_out)
     for page in found.pages():
         told.drafts(page)
     return told.told()
@@ -75,7 +92,8 @@ def rehearse(found: PeopleToTell, *, wording: Wording, order: Order, sending: Se
 class _Telling:
     """Makes the drafts of one telling, and counts."""
 
-    def __init__(self, *, wording: Wording, order: Order, sending: Sending, incident: int) -> None:
+    def __init__(self, *, wording: Wording, order: Order, sending: Sending, incident: int, left_out: LeftOut) -> None:
+        self.left_out = left_out
         self.wording = wording
         self.order = order
         self.sending = sending
@@ -123,12 +141,14 @@ class _Telling:
         address = self._address(each)
         if address is None:
             self.untold[Untold.NO_ADDRESS_HERE] += 1
+            self.left_out(each, Untold.NO_ADDRESS_HERE)
             return None
         language = self.wording.language_for(each.person.language)
         try:
             prepared = self._prepare(each, language)
         except ContentNotUnderstood as error:
             self.untold[Untold.NOT_RENDERED] += 1
+            self.left_out(each, Untold.NOT_RENDERED)
             if len(self.examples) < EXAMPLES_MAX and error.what not in self.examples:
                 self.examples.append(error.what)
             return None

@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from django.db import connection, transaction
 
@@ -110,15 +111,42 @@ class PeopleToTell:
 
     def write_nobody(self, to: Path) -> int:
         """Write those accounts as CSV (0600) and return how many there are."""
-        lines = 0
-        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("account", "role", "certainty", "reason"))
-            for account, role, certainty, reason in self.nobody():
-                writer.writerow((csv_cell(account), role, certainty, reason.value))
-                lines += 1
-        return lines
+        with LeftOutFile(to) as file:
+            file.add_nobody(self)
+        return file.lines
+
+
+class LeftOutFile:
+    """A CSV (0600) of affected accounts nobody is told of, with the reason."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(("account", "role", "certainty", "reason"))
+        self.lines = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, person: ToTell, reason: Untold) -> None:
+        """Add the affected accounts of a person."""
+        for each in person.accounts:
+            self._write(each.account, each.role, each.certainty, reason)
+
+    def add_nobody(self, found: PeopleToTell) -> None:
+        """Add the affected accounts that lead to nobody who can be told in any way."""
+        for account, role, certainty, reason in found.nobody():
+            self._write(account, role, certainty, reason)
+
+    def _write(self, account: str, role: str, certainty: str, reason: Untold) -> None:
+        self._writer.writerow((csv_cell(account), role, certainty, reason.value))
+        self.lines += 1
 
 
 @contextmanager

@@ -176,6 +176,24 @@ def test_a_text_the_channel_does_not_carry_stops_nobody_else_and_is_counted(comp
     assert told.examples
 
 
+def test_whoever_is_not_written_to_is_kept_in_a_file_with_the_reason(company: Any, mail: Sending, tmp_path: Path):
+    company.knows(BOOK + "pia,P6,Pia,en,\n")
+    company.knows("account,phone\npia,+33612345678\n")
+    company.freeze(["ada1", "pia", "zoe"], attackers=["mallory"])
+    with (
+        queries.LeftOutFile(tmp_path / "rest.csv") as file,
+        queries.people_to_tell(company.incident) as found,
+    ):
+        file.add_nobody(found)
+        told = commands.tell(found, wording=PLAIN, order=ORDER, sending=mail, by=MONA, left_out=file.add)
+    assert told.untold == {Untold.NO_ADDRESS_HERE: 1}
+    assert (tmp_path / "rest.csv").read_text(encoding="utf-8").splitlines() == [
+        "account,role,certainty,reason",
+        "zoe,victim,likely,unknown_account",
+        "pia,victim,likely,no_address_here",
+    ]
+
+
 def test_rehearsing_queues_nothing(company: Any, mail: Sending):
     company.knows(BOOK)
     company.freeze(["ada1", "bob", "cid"])

@@ -105,7 +105,9 @@ def test_everybody_affected_is_told_once_and_an_operator_can_say_who_got_it(
     assert (tmp_path / "nobody-1-1.csv").read_text() == (
         "account,role,certainty,reason\nzoe,victim,confirmed,unknown_account\n"
     )
-    assert "repeat the command with --people 2" in tocsin(*send, code=3)
+    assert "repeat the command with --people 2" in tocsin(*send, "--left-out", "rest.csv", code=3)
+    rest = ("message", "send", "--channel", "mail", "--accounts", "rest.csv", "--subject", "x", "--text", "x")
+    assert "does not have" in tocsin(*rest, code=3)
     assert "There are 2 people now, not 3." in tocsin(*send, "--people", "3", *MONA, code=2)
     assert "messages queued" in tocsin(*send, "--people", "2", *MONA, code=3)
     assert "Everybody had this message already." in tocsin(*send, "--people", "2", *MONA, code=3)
