@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-from django.db import DatabaseError
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
@@ -16,12 +15,14 @@ from tocsin.cli.wired import Wired
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import format_datetime, format_number, gettext as _
+from tocsin.kernel.loading import lazily
 from tocsin.kernel.remarks import Remark, Standing
 from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import ChannelNotUnderstood
 from tocsin.messaging.ports import Checkable, Placed, Sending
 from tocsin.messaging.values import Channel, IntakeBody
 
+db = lazily("django.db")
 FAULTY = 3
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h, which mail servers understand
 MAIL_BYTES_MAX = 2_000_000
@@ -144,7 +145,7 @@ def bounce(wired: Wired, mail: BinaryIO, named: str) -> int:
     try:
         with wired.rows():
             commands.store_intake([IntakeBody(_mail_app(named), clock.now(), raw)])
-    except (TocsinError, DatabaseError, OSError) as error:
+    except (TocsinError, db.DatabaseError, OSError) as error:
         click.echo(error.what if isinstance(error, TocsinError) else type(error).__name__, err=True)
         return TRY_AGAIN
     return 0

@@ -12,6 +12,7 @@ SLOW_SECONDS = 60.0
 UNREACHED_SECONDS = 60.0
 FULL_SECONDS = 3600.0
 DETAIL_CHARACTERS_MAX = 200
+LINE_CLOSED = 421
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _ADDRESS = re.compile(r"\S*@\S*")
 _QUOTED = re.compile(r"(['\"])[^'\"]*\1")  # filters quote what displeased them
@@ -100,8 +101,13 @@ def not_reached(detail: str, *, mendable: bool = False) -> TransportError:
 
 
 def dropped(detail: str) -> TransportError:
-    """Return the error for a line that broke before the mail had been handed over: it was not taken."""
-    return TransportError(permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER, detail=detail)
+    """Return the error for a line that broke before the mail had been handed over: it was not taken.
+
+    Its code is what a server says that closes a line (RFC 5321, 3.8): a mail over which it breaks every time ends.
+    """
+    return TransportError(
+        permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER, code=LINE_CLOSED, detail=detail
+    )
 
 
 def no_room() -> TransportError:
