@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tocsin.messaging.errors import ChannelNotUnderstood, NoSuchApp
 from tocsin.messaging.ports import Sending
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import App, Channel, Content, Draft, LineUpdate, Message, Priority, Purpose
+from tocsin.staff.errors import SealBroken, SealKeyMissing
 
 FAULTY = 3
 LOOK_SECONDS = 0.5
@@ -48,7 +50,7 @@ _PUBLIC = click.option("--public-url", metavar="URL", help="Where `tocsin serve`
 @_PUBLIC
 @click.option("--check", "only_check", is_flag=True, help="Only look; connect nothing.")
 @click.option("--anyway", is_flag=True, help="Connect in spite of faults.")
-@click.option("--replace", is_flag=True, help="Change one that is connected: a new token, another version.")
+@click.option("--replace", is_flag=True, help="Change one that is connected; what is not named stays.")
 @acting
 @click.pass_obj
 def connect(
@@ -71,9 +73,10 @@ def connect(
     Looks at the token and its rights, the number, its name, quality, pace and daily limit, the webhooks and the
     templates. Ends with 0 when messages can go out, 3 when something must be mended first.
     """
-    settings = _settings(config, line=line, account=account)
-    secrets = _secrets(secrets_in(given), with_app=not only_check)
     with wired.rows():
+        kept, sealed = _kept(called) if replace else ({}, {})
+        settings = _settings({**kept, **_in_file(config)}, line=line, account=account)
+        secrets = _secrets({**sealed, **secrets_in(given)}, with_app=not only_check)
         looked = asked_with(
             wired, called, settings=settings, secrets=secrets, ask=lambda meta: meta.looked_at()
         )  # fmt: skip
@@ -219,9 +222,23 @@ def _print_outcome(message: Message, *, seconds: int) -> int:
     return FAULTY
 
 
-def _settings(config: Path | None, *, line: str | None, account: str | None) -> dict[str, Any]:
-    mend = _("`tocsin channel kinds whatsapp` explains every setting.")
-    settings = dict(settings_in(config, mend=mend)) if config else {}
+def _kept(name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """Return the settings and secrets of a number that is connected, without what Meta is asked for again."""
+    settings = queries.channel(name).settings
+    asked_again = {"number", "level", "tier", "people_per_day"}
+    try:
+        secrets = queries.channel_secrets(name)
+    except (SealBroken, SealKeyMissing):
+        secrets = {}  # what is lost is given again: that is what this command is for
+    return {key: value for key, value in settings.items() if key not in asked_again}, secrets
+
+
+def _in_file(config: Path | None) -> Mapping[str, Any]:
+    return settings_in(config, mend=_("`tocsin channel kinds whatsapp` explains every setting.")) if config else {}
+
+
+def _settings(given: Mapping[str, Any], *, line: str | None, account: str | None) -> dict[str, Any]:
+    settings = dict(given)
     for key, value, words in (
         ("phone_number_id", line, _("Meta's id of the number")),
         ("waba_id", account, _("Meta's id of the business account")),
@@ -275,11 +292,15 @@ def _connected(
 
 def _app(name: str, secret: str, *, by: Author) -> App:
     """Return where webhooks of the number's application arrive: one place for all numbers of one application."""
-    found = _app_of(secret)
-    if found is not None:
-        return found
-    if any(each.name == name for each in queries.apps()):
-        return commands.rotate_app(name, secret=secret, by=by)
+    try:
+        found = _app_of(secret)
+        if found is not None:
+            return found
+        if any(each.name == name for each in queries.apps()):
+            return commands.rotate_app(name, secret=secret, by=by)
+    except (SealBroken, SealKeyMissing):
+        with suppress(NoSuchApp):
+            commands.remove_app(name, reason="its secrets do not open any more", by=by)
     return queries.app(commands.add_app(name, kind=KIND, secrets=[secret], by=by))
 
 

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from tocsin.kernel.home import home_path
 from tocsin.project.main import run
 
 from .test_sending import NOTICE
@@ -102,6 +103,25 @@ def test_a_template_is_archived_taken_out_and_deleted(tocsin, tmp_path):
     assert statuses() == {"en_US": "APPROVED", "fr": "APPROVED"}
     tocsin("whatsapp", "templates", "delete", "archived", "--yes")
     assert set(statuses().values()) <= {"DELETED"}
+
+
+def test_a_new_token_is_given_alone_and_a_wrong_one_changes_nothing(tocsin, tmp_path):
+    tocsin.connect()
+    (tmp_path / "other").write_text("another\n")
+    wrong = ("whatsapp", "connect", "main", "--secret", f"token=@{tmp_path / 'other'}", "--replace")
+    assert "Not connected" in tocsin(*wrong, code=3)
+    tocsin("whatsapp", "number", "show")
+    tocsin("whatsapp", "connect", "main", "--secret", f"token=@{tmp_path / 'token'}", "--replace")
+    assert tocsin("whatsapp", "webhook", "list").count("whatsapp") == 1
+
+
+def test_secrets_whose_key_is_lost_are_given_again(tocsin, tmp_path):
+    tocsin.connect()
+    (home_path() / "keys" / "secrets").unlink()
+    tocsin("whatsapp", "number", "show", code=2)
+    given = [f"--secret={name}=@{tmp_path / file}" for name, file in (("token", "token"), ("app_secret", "app"))]
+    tocsin("whatsapp", "connect", "main", *given, "--replace")
+    tocsin("whatsapp", "number", "show")
 
 
 def test_a_file_is_uploaded_once(tocsin, tmp_path):
