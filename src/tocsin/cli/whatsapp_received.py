@@ -13,7 +13,6 @@ from tocsin.cli.wired import Wired
 from tocsin.kernel import clock
 from tocsin.kernel.language import format_datetime, format_number, gettext as _, gettext_noop
 from tocsin.messaging import commands, queries
-from tocsin.messaging.apps import OVERLAP_HOURS
 from tocsin.messaging.queries import SpendBy
 from tocsin.messaging.values import App
 
@@ -78,7 +77,7 @@ def list_apps(wired: Wired, tokens: bool) -> None:
 @click.argument("called", metavar="NAME")
 @click.option("--secret", required=True, metavar="@FILE|env:VARIABLE", help="Where the new secret is read from, once.")
 @click.option(
-    "--overlap-hours", default=float(OVERLAP_HOURS), show_default=True, type=click.FloatRange(0, 24 * 30),
+    "--overlap-hours", default=float(commands.OVERLAP_HOURS), show_default=True, type=click.FloatRange(0, 24 * 30),
     help="How long the secret before stays good; 0: not at all.",
 )  # fmt: skip
 @acting

@@ -1,6 +1,6 @@
 """Every act that changes messages, channels and what came in."""
 
-from tocsin.messaging.apps import add_app, remove_app, rotate_app
+from tocsin.messaging.apps import OVERLAP_HOURS, add_app, remove_app, rotate_app
 from tocsin.messaging.bodies import erase_bodies
 from tocsin.messaging.calling import call_turn, check_may_change_account, record_account_change
 from tocsin.messaging.channels import add_channel, hold_channel, release_channel, remove_channel
@@ -21,6 +21,7 @@ from tocsin.messaging.templates import hold_template, save_templates
 from tocsin.messaging.uploads import forget_upload, remember_upload
 
 __all__ = [
+    "OVERLAP_HOURS",
     "PEOPLE_WITHOUT_SIGNATURE_MAX",
     "Sender",
     "add_app",

@@ -63,13 +63,15 @@ opened AS (
     SELECT l.channel, a.portfolio, a.kind, a.value, s.last_inbound_at
       FROM asked a JOIN lines l ON l.portfolio = a.portfolio
      CROSS JOIN LATERAL (
-        SELECT last_inbound_at FROM tocsin_servicewindow w WHERE w.channel = l.channel AND w.address = a.value OFFSET 0) s)
+        SELECT last_inbound_at FROM tocsin_servicewindow w
+         WHERE w.channel = l.channel AND w.address = a.value OFFSET 0) s)
 INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
 SELECT o.channel, there.other_value, max(o.last_inbound_at)
   FROM opened o
  CROSS JOIN LATERAL (
     SELECT other_kind, other_value FROM tocsin_addressname n
-     WHERE n.portfolio = o.portfolio AND n.kind = o.kind AND n.value = o.value AND n.other_kind <> n.kind OFFSET 0) there
+     WHERE n.portfolio = o.portfolio AND n.kind = o.kind AND n.value = o.value
+       AND n.other_kind <> n.kind OFFSET 0) there
  CROSS JOIN LATERAL (
     SELECT 1 FROM tocsin_addressname n
      WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
