@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hmac
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class Server:
         self.world = self._new_world()
 
     def _new_world(self) -> World:
-        world = World(self.settings, plan=self._plan, people=self._people)
+        world = World(replace(self.settings), plan=self._plan, people=self._people)
         world.again = self.reset
         if self._ledger is not None:
             world.ledger.write_to(self._ledger)

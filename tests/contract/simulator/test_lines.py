@@ -89,7 +89,7 @@ def test_a_receiver_that_takes_too_long_gets_the_webhook_again(with_account, mon
             writer.close()
 
         listening = await asyncio.start_server(silent, "127.0.0.1", 0)
-        url, account.server.settings.webhook = (
+        url, account.world.settings.webhook = (
             account.receiver.url,
             f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/",
         )
@@ -98,7 +98,7 @@ def test_a_receiver_that_takes_too_long_gets_the_webhook_again(with_account, mon
             while not account.world.webhooks.counts["retried"]:
                 await asyncio.sleep(0.01)
         assert account.world.webhooks.counts["unreachable"] == 1
-        account.server.settings.webhook = url
+        account.world.settings.webhook = url
         listening.close()
 
     with_account(act)

@@ -151,7 +151,9 @@ def test_counts_outlive_a_process_that_is_killed(with_account, tmp_path):
 def test_a_reset_begins_anew(with_account):
     async def act(account):
         await account.template(callback="row-1")
+        await account.admin("change", batch=9)
         await account.admin("reset")
+        assert account.world.settings.batch == 1
         count = await account.count()
         assert (count["accepted"], count["distinct_callbacks"]) == (0, 0)
         assert (await account.template())[1]["error"]["code"] == 132001

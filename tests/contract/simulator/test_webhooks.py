@@ -68,7 +68,7 @@ def test_a_refused_webhook_comes_again_byte_for_byte_after_growing_pauses(with_a
 
 def test_a_receiver_that_is_away_for_days_gets_everything_and_after_seven_nothing(with_account):
     async def act(account):
-        url, account.server.settings.webhook = account.receiver.url, "http://127.0.0.1:9/"
+        url, account.world.settings.webhook = account.receiver.url, "http://127.0.0.1:9/"
         await account.admin("say", **{"from": "+33600000001", "text": "lost"})
         for _ in range(60):
             await account.advance(GIVE_UP_SECONDS / 40)
@@ -76,7 +76,7 @@ def test_a_receiver_that_is_away_for_days_gets_everything_and_after_seven_nothin
             if account.world.webhooks.counts["given_up"]:
                 break
         assert account.world.webhooks.counts["given_up"] == 1
-        account.server.settings.webhook = url
+        account.world.settings.webhook = url
         account.receiver.answers = [500] * 12
         await account.admin("say", **{"from": "+33600000001", "text": "kept"})
         for times in range(1, 14):
