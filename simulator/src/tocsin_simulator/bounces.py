@@ -1,12 +1,13 @@
-"""Mails a mail server sends back: delivery status notifications (RFC 3464) and abuse reports (RFC 5965)."""
+"""Mails a mail server sends back: delivery status notifications (RFC 3464) and abuse reports (RFC 5965).
 
+They are put together from bytes, not by the standard library, which refuses to write many a mail it could read: what is
+returned has to be what came.
+"""
+
+import hashlib
 import re
 import smtplib
-from email.message import EmailMessage, Message
-from email.mime.message import MIMEMessage
-from email.mime.multipart import MIMEMultipart
-from email.mime.nonmultipart import MIMENonMultipart
-from email.mime.text import MIMEText
+from email.header import Header
 from email.utils import format_datetime
 
 from tocsin_simulator.mailbox import CaughtMail
@@ -17,74 +18,80 @@ _LINE_END = re.compile(rb"\r?\n")
 
 def status_notification(mail: CaughtMail, *, recipient: str, server: str, status: str, text: str) -> bytes:
     """Return the notification that this mail reached nobody; ``status`` is an enhanced code such as 5.1.1."""
-    report = MIMEMultipart("report", report_type="delivery-status")
-    _address(report, mail, server=server, subject="Undelivered Mail Returned to Sender", recipient=mail.sender)
-    report["Auto-Submitted"] = "auto-replied"
-    report.attach(MIMEText(f"Your message could not be delivered to {recipient}:\n\n    {text}\n"))
-    about_server, about_recipient = Message(), Message()
-    about_server["Reporting-MTA"] = f"dns; {server}"
-    about_server["Arrival-Date"] = format_datetime(mail.at)
+    reply = 550 if status.startswith("5") else 450
+    about_server = [("Reporting-MTA", f"dns; {server}"), ("Arrival-Date", format_datetime(mail.at))]
     if envelope_id := mail.header("X-Envelope-ID"):
-        about_server["Original-Envelope-Id"] = envelope_id
-    about_recipient["Final-Recipient"] = f"rfc822; {recipient}"
-    about_recipient["Original-Recipient"] = f"rfc822; {recipient}"
-    about_recipient["Action"] = "failed" if status.startswith("5") else "delayed"
-    about_recipient["Status"] = status
-    about_recipient["Diagnostic-Code"] = f"smtp; {_reply_code(status)} {text}"
-    report.attach(_blocks("delivery-status", [about_server, about_recipient]))
-    report.attach(_headers_only(mail))
-    return report.as_bytes()
+        about_server.append(("Original-Envelope-Id", envelope_id))
+    about_recipient = [
+        ("Original-Recipient", f"rfc822; {recipient}"),
+        ("Final-Recipient", f"rfc822; {recipient}"),
+        ("Action", "failed" if status.startswith("5") else "delayed"),
+        ("Status", status),
+        ("Diagnostic-Code", f"smtp; {reply} {text}"),
+    ]
+    told = f"Your message could not be delivered to {recipient}:\n\n    {text}\n"
+    blocks = _fields(about_server) + b"\n" + _fields(about_recipient)
+    parts = [
+        ("text/plain; charset=utf-8", told.encode()),
+        ("message/delivery-status", blocks),
+        ("text/rfc822-headers", _LINE_END.sub(b"\n", mail.raw).split(b"\n\n", 1)[0] + b"\n"),
+    ]
+    return _report(mail, "delivery-status", parts, server=server, subject="Undelivered Mail Returned to Sender")
 
 
 def abuse_report(mail: CaughtMail, *, recipient: str, server: str) -> bytes:
     """Return the report that this recipient pressed the button for unwanted mail."""
-    report = MIMEMultipart("report", report_type="feedback-report")
-    subject = f"FW: {mail.header('Subject')}"
-    _address(report, mail, server=server, subject=subject, recipient=mail.sender)
-    report.attach(MIMEText(f"This is an abuse report for a message received on {format_datetime(mail.at)}.\n"))
-    about = EmailMessage()
-    about["Feedback-Type"] = "abuse"
-    about["User-Agent"] = "tocsin-simulator/1"
-    about["Version"] = "1"
-    about["Original-Mail-From"] = f"<{mail.sender}>"
-    about["Original-Rcpt-To"] = f"<{recipient}>"
-    about["Arrival-Date"] = format_datetime(mail.at)
-    about["Reporting-MTA"] = f"dns; {server}"
-    report.attach(_blocks("feedback-report", [about]))
-    report.attach(MIMEMessage(mail.parsed, "rfc822"))
-    return report.as_bytes()
+    about = [
+        ("Feedback-Type", "abuse"),
+        ("User-Agent", "tocsin-simulator/1"),
+        ("Version", "1"),
+        ("Original-Mail-From", f"<{mail.sender}>"),
+        ("Original-Rcpt-To", f"<{recipient}>"),
+        ("Arrival-Date", format_datetime(mail.at)),
+        ("Reporting-MTA", f"dns; {server}"),
+    ]
+    told = f"This is an abuse report for a message received on {format_datetime(mail.at)}.\n"
+    parts = [
+        ("text/plain; charset=utf-8", told.encode()),
+        ("message/feedback-report", _fields(about)),
+        ("message/rfc822", mail.raw),
+    ]
+    return _report(mail, "feedback-report", parts, server=server, subject=f"FW: {mail.header('Subject')}")
 
 
 def send_back(raw: bytes, *, to: str, host: str, port: int, server: str) -> None:
     """Hand a mail to the server that takes what is sent back; the envelope sender is empty, as RFC 5321 4.5.5 asks."""
     with smtplib.SMTP(host, port, local_hostname=server, timeout=_SECONDS_MAX) as line:
-        line.sendmail("", [to], _LINE_END.sub(b"\r\n", raw))
+        line.sendmail("", [to], raw)
 
 
-def _address(report: MIMEMultipart, mail: CaughtMail, *, server: str, subject: str, recipient: str) -> None:
-    report["From"] = f"Mail Delivery System <MAILER-DAEMON@{server}>"
-    report["To"] = recipient
-    report["Subject"] = subject.replace("\r", " ").replace("\n", " ")
-    report["Date"] = format_datetime(mail.at)
-    report["Message-ID"] = f"<back-{mail.id}@{server}>"
-    if mail.message_id:
-        report["In-Reply-To"] = f"<{mail.message_id}>"
+def _report(mail: CaughtMail, kind: str, parts: list[tuple[str, bytes]], *, server: str, subject: str) -> bytes:
+    """Return a `multipart/report` (RFC 6522) of these parts, its lines ended as SMTP wants them."""
+    boundary = hashlib.sha256(mail.raw).hexdigest()[:32]
+    head = [
+        ("From", f"Mail Delivery System <MAILER-DAEMON@{server}>"),
+        ("To", mail.sender),
+        ("Subject", Header(" ".join(subject.split()), "utf-8", maxlinelen=70).encode()),
+        ("Date", format_datetime(mail.at)),
+        ("Message-ID", f"<back-{mail.id}@{server}>"),
+        ("Auto-Submitted", "auto-replied"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", f'multipart/report; report-type={kind}; boundary="{boundary}"'),
+    ]
+    if mail.message_id and mail.message_id.isascii():
+        head.append(("In-Reply-To", f"<{mail.message_id}>"))
+    whole = _fields(head)
+    for content_type, content in parts:
+        encoding = "7bit" if content.isascii() else "8bit"
+        whole += f"\n--{boundary}\nContent-Type: {content_type}\nContent-Transfer-Encoding: {encoding}\n\n".encode()
+        whole += content
+    return _LINE_END.sub(b"\r\n", whole + f"\n--{boundary}--\n".encode())
 
 
-def _blocks(subtype: str, blocks: list[Message | str]) -> MIMENonMultipart:
-    part = MIMENonMultipart("message", subtype)
-    if subtype == "delivery-status":
-        part.set_payload(blocks)
-    else:  # the standard library writes the blocks of a delivery status itself, and of nothing else
-        part.set_payload("".join(str(each) for each in blocks))
-    return part
-
-
-def _headers_only(mail: CaughtMail) -> MIMENonMultipart:
-    part = MIMENonMultipart("text", "rfc822-headers")
-    part.set_payload(mail.raw.replace(b"\r\n", b"\n").split(b"\n\n", 1)[0].decode("utf-8", "replace") + "\n")
-    return part
-
-
-def _reply_code(status: str) -> int:
-    return 550 if status.startswith("5") else 450
+def _fields(fields: list[tuple[str, str]]) -> bytes:
+    """Return header fields; a line end that somebody wrote into one ends nothing, save that of a folded subject."""
+    lines = []
+    for name, value in fields:
+        kept = value if name == "Subject" else " ".join(value.split())
+        lines.append(f"{name}: {kept}\n".encode("utf-8", "replace"))
+    return b"".join(lines)

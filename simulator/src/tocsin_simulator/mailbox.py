@@ -49,13 +49,13 @@ class CaughtMail:
     def header(self, name: str) -> str:
         """Return a header's text, decoded; a header nobody can decode comes as it stands."""
         try:
-            return str(self.parsed.get(name, ""))
+            return sound(str(self.parsed.get(name, "")))
         except (HeaderParseError, ValueError, IndexError, AttributeError):
             return next((value for key, value in self.raw_headers() if key.lower() == name.lower()), "")
 
     def raw_headers(self) -> list[tuple[str, str]]:
         """Return every header in its order, as it came, folds kept."""
-        return [(name, str(value)) for name, value in self.parsed.raw_items()]
+        return [(sound(name), sound(str(value))) for name, value in self.parsed.raw_items()]
 
     @cached_property
     def text(self) -> str:
@@ -107,7 +107,7 @@ class CaughtMail:
             "html": self.html,
             "attachments": [
                 {
-                    "name": part.get_filename() or "",
+                    "name": sound(part.get_filename() or ""),
                     "type": part.get_content_type(),
                     "size_bytes": len(_bytes(part)),
                 }
@@ -121,9 +121,14 @@ def _content(part: Any) -> str:
     if part is None:
         return ""
     try:
-        return str(part.get_content())
+        return sound(str(part.get_content()))
     except (LookupError, ValueError, KeyError):
         return _bytes(part).decode("latin-1")
+
+
+def sound(text: str) -> str:
+    """Return a text that can be written as UTF-8: bytes nobody could decode become question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _bytes(part: Any) -> bytes:

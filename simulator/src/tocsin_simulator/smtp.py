@@ -168,7 +168,7 @@ class Catcher:
         async with self._gate:
             try:
                 await asyncio.to_thread(send_back, raw, to=to, host=host, port=port, server=SERVER)
-            except OSError:  # smtplib's own errors are among them
+            except (OSError, UnicodeError):  # smtplib's own errors are among the first
                 self.mailbox.sent_back[f"{kind} not taken"] += 1
             else:
                 self.mailbox.sent_back[kind] += 1

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 import tocsin_simulator
+from tocsin_simulator.bounces import abuse_report, status_notification
 from tocsin_simulator.mail_faults import FaultPlanUnclear, read_mail_faults
 from tocsin_simulator.smtp import SmtpCatcher, SmtpSettings
 from tocsin_simulator.wording import FRENCH
@@ -204,6 +205,37 @@ def test_bounces_and_complaints_go_back_to_the_sender(catching):
         assert "Message-ID: <gone@example.org>" in by_type["delivery-status"].get_payload(2).get_content()
         assert "Feedback-Type: abuse" in by_type["feedback-report"].get_payload(1).as_string()
         assert by_type["feedback-report"].get_payload(2).get_payload(0)["To"] == "angry@example.org"
+
+    catching(act)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Subject: \xff\xfe\r\nContent-Type: text/html; charset=x-unknown\r\n\r\n<b>\xff",
+        b"Subject: =?utf-8?q?=ED=A0=80?=\r\n\r\nhalf a character",
+        b"Content-Type: multipart/mixed; boundary=B\r\n\r\n--B\r\nContent-Type: multipart/mixed\r\n\r\n",
+        b"Content-Type: text/plain; charset=\xff\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!\x00",
+        b": \r\n =?x?q?y?=\r\n",
+        b"",
+    ],
+)
+def test_a_broken_mail_is_shown_and_sent_back_as_it_came(catching, raw):
+    async def act(catcher, _):
+        def post():
+            with smtplib.SMTP("127.0.0.1", catcher.port) as line:
+                line.sendmail("us@lark.example", ["ada@example.org"], raw)
+
+        await asyncio.to_thread(post)
+        for path in ("/_simulator/mails?whole=1", "/_simulator/mails/m1", "/_simulator/mails/m1/html"):
+            assert (await fetched(catcher, path))[0] == 200
+        (kept,) = catcher.mailbox.newest_first()
+        about = {"recipient": "ada@example.org", "server": "mx.example"}
+        assert b"Status: 5.1.1\r\n" in status_notification(kept, **about, status="5.1.1", text="no\r\nX: y")
+        assert _lines(kept.raw) in _lines(abuse_report(kept, **about))
+
+    def _lines(text):
+        return text.replace(b"\r\n", b"\n")
 
     catching(act)
 
