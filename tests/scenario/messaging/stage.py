@@ -21,7 +21,8 @@ from tocsin.messaging import commands
 from tocsin.messaging.values import Draft, Prepared, Priority, Purpose
 
 STAFF = Author(name="ada", assurance=Assurance.ASSERTED)
-NUMBER, ACCOUNT, TOKEN, APP_SECRET, VERIFY = "111222333", "444555666", "token-of-tests", "secret-of-tests", "verify"
+NUMBER = 111_222_333
+ACCOUNT, TOKEN, APP_SECRET, VERIFY = "444555666", "token-of-tests", "secret-of-tests", "verify"
 CHANNEL = "whatsapp-main"
 TEMPLATE = {"type": "template", "template": {"name": "notice", "language": {"code": "en"}}}
 PREPARED = Prepared(content=TEMPLATE, template="notice/en", category="utility", shown="Please look at your account.")
@@ -73,8 +74,12 @@ class Process:
 class Stage:
     """Where a scenario plays; ``TOCSIN_HOME`` and ``TOCSIN_DATABASE_URL`` are set, and the database is open."""
 
-    def __init__(self, folder: Path, *, level: str = "HIGH", tier: str = "TIER_UNLIMITED") -> None:
+    def __init__(self, folder: Path, *, level: str = "HIGH", tier: str = "TIER_UNLIMITED", numbers: int = 1) -> None:
         self.folder, self.level, self.tier = folder, level, tier
+        # Name of the channel -> Meta's id of the number.
+        self.numbers = {
+            CHANNEL if not number else f"{CHANNEL}-{number}": f"{NUMBER + number}" for number in range(numbers)
+        }
         self.processes: list[Process] = []
         self.port, self.simulator_port = free_port(), free_port()
         self.app = commands.add_app("meta", kind="whatsapp", secrets=[APP_SECRET], verify_token=VERIFY, by=STAFF)
@@ -83,20 +88,21 @@ class Stage:
         self.program = [str(BIN / "tocsin")]
 
     def connect(self, *, timeout_seconds: float = 5.0) -> None:
-        """Connect the number of the simulated Meta."""
-        settings = {
-            "phone_number_id": NUMBER, "waba_id": ACCOUNT, "base_url": self.meta, "level": self.level,
-            "tier": self.tier, "timeout_seconds": timeout_seconds,
-        }  # fmt: skip
-        commands.add_channel(
-            CHANNEL, kind="whatsapp", line=NUMBER, account=ACCOUNT, portfolio=ACCOUNT, settings=settings,
-            secrets={"token": TOKEN, "app_secret": APP_SECRET}, by=STAFF,
-        )  # fmt: skip
+        """Connect the numbers of the simulated Meta."""
+        for name, line in self.numbers.items():
+            settings = {
+                "phone_number_id": line, "waba_id": ACCOUNT, "base_url": self.meta, "level": self.level,
+                "tier": self.tier, "timeout_seconds": timeout_seconds,
+            }  # fmt: skip
+            commands.add_channel(
+                name, kind="whatsapp", line=line, account=ACCOUNT, portfolio=ACCOUNT, settings=settings,
+                secrets={"token": TOKEN, "app_secret": APP_SECRET}, by=STAFF,
+            )  # fmt: skip
 
     def simulate(self, *, faults: Mapping[str, Any] | None = None, **options: object) -> Process:
         """Start the simulated Meta; it goes on from its ledger when it was killed before."""
         given: dict[str, object] = {
-            "port": self.simulator_port, "phone-id": NUMBER, "waba-id": ACCOUNT, "token": TOKEN,
+            "port": self.simulator_port, "waba-id": ACCOUNT, "token": TOKEN,
             "app-secret": APP_SECRET, "verify-token": VERIFY, "level": self.level, "tier": self.tier, "delay": 0.02,
             "webhook": f"http://127.0.0.1:{self.port}/webhooks/v1/{self.app}", "batch": 50,
             "ledger": self.folder / "ledger", **options,
@@ -106,6 +112,7 @@ class Stage:
             plan.write_text(json.dumps(faults))
             given["faults"] = plan
         words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        words += [word for line in self.numbers.values() for word in ("--phone-id", line)]
         started = self._start("simulator", [str(BIN / "tocsin-simulator"), "whatsapp", "--no-review-delay", *words])
         started.line("Listening on")
         body = {"name": "notice", "language": "en", "category": "UTILITY", "components": [
@@ -138,9 +145,10 @@ class Stage:
 
     def queue(self, count: int, *, first: int = 0, priority: Priority = Priority.BULK) -> None:
         """Queue messages to ``count`` people."""
+        names = list(self.numbers)
         drafts = [
             Draft(
-                channel=CHANNEL, address=f"+336{number:08}", address_kind=AddressKind.PHONE, prepared=PREPARED,
+                channel=names[number % len(names)], address=f"+336{number:08}", address_kind=AddressKind.PHONE, prepared=PREPARED,
                 priority=priority, purpose=Purpose.SERVICE, once_key=f"notice-{number}",
             )
             for number in range(first, first + count)
@@ -166,6 +174,14 @@ class Stage:
         """Whether every message came to an end, and every webhook's body was taken in."""
         waiting = rows("SELECT count(*) FROM tocsin_webhookintake WHERE state = 'waiting'")[0][0]
         return waiting == 0 and set(self.states()) <= set(FINAL)
+
+    def standing(self) -> list[object]:
+        """Return how everything stands."""
+        bodies = rows("SELECT state, reason, tries, count(*) FROM tocsin_webhookintake GROUP BY 1, 2, 3")
+        waiting = rows("SELECT state, reason, detail, min(next_try_at), count(*) FROM tocsin_outboundmessage"
+                       " WHERE state IN ('queued', 'claimed', 'retrying') GROUP BY 1, 2, 3")  # fmt: skip
+        words = {process.name: process.said()[-500:] for process in self.processes}
+        return [self.states(), waiting, bodies, self.count(), self.ask("/_simulator/state")["waiting"], words]
 
     def is_told(self) -> bool:
         """Whether the simulated Meta has told all it will; its repeats of what nobody took come at once."""
@@ -193,11 +209,13 @@ def rows(sql: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
             return list(cursor.fetchall())
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 60, every: float = 0.05) -> None:
-    """Wait until something holds, which other processes bring about."""
+def until(
+    holds: Callable[[], bool], *, seconds: float = 60, every: float = 0.05, told: Callable[[], object] = str
+) -> None:
+    """Wait until something holds, which other processes bring about; ``told`` says how it stands when it does not."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, f"it did not come about in time: {told()}"
         time.sleep(every)
 
 

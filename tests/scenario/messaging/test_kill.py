@@ -108,7 +108,7 @@ def test_killed_at_seeded_moments_no_message_is_lost_and_none_is_sent_twice(stag
     receiver.kill()
     stage.receive()
     until(killed.is_over, seconds=SECONDS_MAX)
-    until(lambda: killed.is_over() and stage.is_told(), seconds=60)
+    until(lambda: killed.is_over() and stage.is_told(), seconds=60, told=stage.standing)
     states = check_accounts(stage, messages=MESSAGES)
     assert killed.deaths >= KILLS
     assert states["unknown"] <= MESSAGES * 0.03 + 30 * killed.deaths
@@ -134,7 +134,7 @@ def test_with_the_database_and_the_provider_killed_meanwhile_all_is_accounted_fo
     postmaster = int((server.data / "postmaster.pid").read_text().split("\n", 1)[0])
     os.kill(postmaster, signal.SIGKILL)
     with database_server.running(server):  # as an administrator would start it again
-        until(lambda: stage.is_settled() and stage.is_told(), seconds=120)
+        until(lambda: stage.is_settled() and stage.is_told(), seconds=120, told=stage.standing)
     states = check_accounts(stage, messages=2 * FEW)
     assert states["unknown"] <= 80
     for process in [*senders, worker]:
@@ -154,7 +154,7 @@ def test_with_clocks_set_and_the_disk_full_meanwhile_all_is_accounted_for(stage:
     stage.step_clock(-7200)
     until(lambda: worker.running.poll() is None and stage.states().get("claimed", 0) == 0)
     stage.step_clock(7200)
-    until(lambda: stage.is_settled() and stage.is_told(), seconds=120)
+    until(lambda: stage.is_settled() and stage.is_told(), seconds=120, told=stage.standing)
     states = check_accounts(stage, messages=FEW)
     assert states["unknown"] == 0
     assert any("No space left on device" in sender.said() for sender in senders)
