@@ -50,6 +50,7 @@ _HEADINGS = {
 _KNOWN = {heading: column for column, headings in _HEADINGS.items() for heading in headings.split("|")}
 _SEVERAL = frozenset({Column.PHONE, Column.EMAIL})  # a first and a second one are usual
 _DELIMITERS = ",;\t|"
+_SAID_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 LINES_OF_ROW_MAX = 10  # a cell may hold line breaks; one that holds more has a quotation mark nobody closed
 LINE_CHARACTERS_MAX = 100_000
 _READ_BYTES = 1 << 20
@@ -102,8 +103,11 @@ def listing(file: BinaryIO, *, where: str) -> Listing:
     text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
     lines = _Lines(text)
     first = next(lines, "")
-    delimiter = max(_DELIMITERS, key=first.count)
+    if said := _SAID_DELIMITER.fullmatch(first.strip()):  # what Excel writes and reads before the heading
+        lines.taken.clear()
+        first = next(lines, "")
     lines.put_back()
+    delimiter = said[1] if said else max(_DELIMITERS, key=lambda each: _understood(first, each))
     heading = next(csv.reader(lines, delimiter=delimiter), [])
     lines.taken.clear()
     places, ignored = _placed(heading)
@@ -114,6 +118,11 @@ def listing(file: BinaryIO, *, where: str) -> Listing:
         )  # fmt: skip
     rows = _rows(lines, delimiter=delimiter, columns=len(heading))
     return Listing(encoding, tuple(heading), places, ignored, rows, text)
+
+
+def _understood(line: str, delimiter: str) -> int:
+    """Return how many headings a line has that are understood, cut this way."""
+    return sum(_plain(cell) in _KNOWN for cell in next(csv.reader([line], delimiter=delimiter), []))
 
 
 def _placed(heading: Sequence[str]) -> tuple[dict[Column, tuple[int, ...]], tuple[str, ...]]:

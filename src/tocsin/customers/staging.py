@@ -15,6 +15,8 @@ from tocsin.customers.values import Address, AddressKind, Refusal
 from tocsin.kernel.redaction import csv_cell
 
 _SEVERAL = re.compile(r"[;|\n]")  # several addresses in one cell
+# Controls and what turns the direction of writing: a name is said in messages. Joiners stay, which scripts need.
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _NOTHING = frozenset({"", "-", "n/a", "na", "null", "none", "nan", "\\n", "#n/a"})
 _NOTHING_CHARACTERS_MAX = max(map(len, _NOTHING))
 _REACHES = (Column.PHONE, Column.WHATSAPP, Column.EMAIL, Column.APP)
@@ -60,7 +62,7 @@ class Stager:
             return Staged(row.line, None, "", "", "", [], [(Refusal.NO_ACCOUNT, Column.ACCOUNT)])
         if len(account) > KEY_CHARACTERS_MAX or len(key or "") > KEY_CHARACTERS_MAX:
             return Staged(row.line, None, "", "", "", [], [(Refusal.BAD_LINE, "")])
-        name = " ".join(known.get(Column.NAME, "").split())[:NAME_CHARACTERS_MAX]
+        name = " ".join(_HIDDEN.sub(" ", known.get(Column.NAME, "")).split())[:NAME_CHARACTERS_MAX]
         made = Staged(row.line, key, account, name, "", [])
         spoken = known.get(Column.LANGUAGE)
         if spoken:

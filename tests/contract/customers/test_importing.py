@@ -110,6 +110,18 @@ def test_the_refused_lines_can_be_mended_and_imported(taken_in: Taking):
     assert people()["account:ada"] == ("-Ada-", "", ("ada",), (("phone", "+33612345678"),))
 
 
+def test_the_delimiter_is_the_one_that_makes_headings_understood(taken_in: Taking):
+    assert taken_in('"account";"name, first, last";"e-mail"\nada;Ada;a@example.com\n').made == 1
+    assert taken_in("sep=;\r\naccount;email\r\nbob;b@example.com;\r\n").made == 1
+    assert taken_in("account\temail\ncid\tc@example.com\n").made == 1
+    assert taken_in("account\nsolo\n").refused == {Refusal.NO_ADDRESS: 1}
+
+
+def test_a_name_cannot_carry_what_would_steer_a_message(taken_in: Taking):
+    taken_in('account,name,email\nada,"Ada\x1b[31m \u202eeve\n Byron",a@example.com\n')
+    assert people()["account:ada"][0] == "Ada [31m eve Byron"
+
+
 def test_a_quotation_mark_nobody_closed_costs_one_line_only(taken_in: Taking):
     rest = "".join(f"a{n},N{n},n{n}@example.com\n" for n in range(30))
     imported = taken_in(f'account,name,email\nada,"Ada,ada@example.com\n{rest}')
