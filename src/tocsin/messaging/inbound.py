@@ -66,7 +66,7 @@ opened AS (
         SELECT last_inbound_at FROM tocsin_servicewindow w
          WHERE w.channel = l.channel AND w.address = a.value OFFSET 0) s)
 INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
-SELECT o.channel, there.other_value, max(o.last_inbound_at)
+SELECT o.channel, coalesce(became.other_value, there.other_value), max(o.last_inbound_at)
   FROM opened o
  CROSS JOIN LATERAL (
     SELECT other_kind, other_value FROM tocsin_addressname n
@@ -76,7 +76,11 @@ SELECT o.channel, there.other_value, max(o.last_inbound_at)
     SELECT 1 FROM tocsin_addressname n
      WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
        AND n.other_kind = o.kind AND n.other_value = o.value OFFSET 0) back
- GROUP BY o.channel, there.other_value ORDER BY o.channel, there.other_value
+  LEFT JOIN LATERAL (  -- a number that was given up since must not get a window again: somebody else may have it
+    SELECT other_value FROM tocsin_addressname n
+     WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
+       AND n.other_kind = n.kind AND n.seen_at >= o.last_inbound_at OFFSET 0) became ON TRUE
+ GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
 WHERE excluded.last_inbound_at > w.last_inbound_at
 """

@@ -101,9 +101,10 @@ def store_intake(bodies: Sequence[IntakeBody]) -> None:
         for each in bodies:
             digest = hashlib.sha256(each.body).digest()
             sealed = SEALING.seal(each.body, about=digest.hex())
+            headers = json.dumps(dict(each.headers)) if each.headers else "{}"
             copying.write_row(
                 (
-                    each.app, each.received_at, digest, sealed, json.dumps(dict(each.headers)),
+                    each.app, each.received_at, digest, sealed, headers,
                     IntakeState.WAITING.value, 0, each.received_at, "", each.received_at + keep,
                 )
             )  # fmt: skip
