@@ -73,7 +73,7 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID]) -> StatusUpdate
     number = int(code[1]) if code else 550
     recipient = block.get("final-recipient", "").partition(";")[2].strip()
     verdict, reason = _why(enhanced, code=number)
-    detail = shown(" ".join(f"{enhanced} {said}".split()), without=recipient)
+    detail = shown(" ".join(said.split()) or enhanced, without=recipient)
     return StatusUpdate(
         provider_id,
         StatusKind.BOUNCED,
