@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -28,6 +28,12 @@ BRINGS = {
     StatusKind.FAILED: MessageState.FAILED,
     StatusKind.BOUNCED: MessageState.BOUNCED,
     StatusKind.COMPLAINED: MessageState.DELIVERED,  # who complains has it
+}
+_STATES = {state.value: state for state in MessageState}
+_WHEN = {  # which of its moments a state is
+    MessageState.SENT: "sent_at",
+    MessageState.DELIVERED: "delivered_at",
+    MessageState.READ: "read_at",
 }
 _NEEDS_REASON = frozenset({MessageState.FAILED, MessageState.BOUNCED})
 _FIND = """
@@ -64,7 +70,7 @@ class Standing(NamedTuple):
 
     id: UUID
     channel: str
-    state: str
+    state: MessageState
     provider_id: str
     reason: str
     detail: str
@@ -115,12 +121,13 @@ def apply_statuses(
 
 def _kept(update: StatusUpdate) -> StatusUpdate:
     """Return an update whose texts can be kept; nearly always itself."""
-    texts = (update.provider_id, update.detail, update.category, update.price_type)
-    clean = tuple(columns.kept(text) for text in texts)
-    if clean == texts:
+    joined = f"{update.provider_id}{update.detail}{update.category}{update.price_type}"
+    if joined == columns.kept(joined):
         return update
-    provider_id, detail, category, price_type = clean
-    return replace(update, provider_id=provider_id, detail=detail, category=category, price_type=price_type)
+    return replace(
+        update, provider_id=columns.kept(update.provider_id), detail=columns.kept(update.detail),
+        category=columns.kept(update.category), price_type=columns.kept(update.price_type),
+    )  # fmt: skip
 
 
 def _message_ids(updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[str, str]) -> list[UUID | None]:
@@ -145,7 +152,7 @@ def _message_ids(updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[st
 def _locked(message_ids: set[UUID]) -> dict[UUID, Standing]:
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [columns.uuids(message_ids)])
-        return {row[0]: Standing._make(row) for row in cursor.fetchall()}
+        return {row[0]: Standing(row[0], row[1], _STATES[row[2]], *row[3:]) for row in cursor.fetchall()}
 
 
 def _row_id(message_id: UUID, update: StatusUpdate) -> UUID:
@@ -201,20 +208,20 @@ def _brought(
 def brought(row: Standing, update: StatusUpdate) -> Standing:
     """Return a message as it stands after one word about it."""
     state = BRINGS[update.status]
-    another = bool(row.provider_id and update.provider_id and update.provider_id != row.provider_id)
-    if another and state in _NEEDS_REASON:
+    fails = state in _NEEDS_REASON
+    if fails and row.provider_id and update.provider_id and update.provider_id != row.provider_id:
         return row  # an earlier attempt failed; a later one is on its way
-    row = row._replace(
-        provider_id=row.provider_id or update.provider_id,
-        sent_at=_earlier(row.sent_at, update, when=state is MessageState.SENT),
-        delivered_at=_earlier(row.delivered_at, update, when=state is MessageState.DELIVERED),
-        read_at=_earlier(row.read_at, update, when=state is MessageState.READ),
-    )
-    reason = (update.reason or Reason.REFUSED).value if state in _NEEDS_REASON else ""
-    detail = told(update.code, update.detail) if state in _NEEDS_REASON else ""
-    if RANK[state] < RANK[MessageState(row.state)] or not _says_more(row, state, reason=reason, detail=detail):
-        return row
-    return row._replace(state=state.value, reason=reason, detail=detail, next_try_at=None)
+    changed: dict[str, Any] = {}
+    if update.provider_id and not row.provider_id:
+        changed["provider_id"] = update.provider_id
+    when = _WHEN.get(state)
+    if when and ((known := getattr(row, when)) is None or update.at < known):
+        changed[when] = update.at
+    reason = (update.reason or Reason.REFUSED).value if fails else ""
+    detail = told(update.code, update.detail) if fails else ""
+    if RANK[state] >= RANK[row.state] and _says_more(row, state, reason=reason, detail=detail):
+        changed |= {"state": state, "reason": reason, "detail": detail, "next_try_at": None}
+    return row._replace(**changed) if changed else row
 
 
 def _says_more(row: Standing, state: MessageState, *, reason: str, detail: str) -> bool:
@@ -222,12 +229,6 @@ def _says_more(row: Standing, state: MessageState, *, reason: str, detail: str) 
     if state != row.state:
         return True
     return row.reason == Reason.NO_REPORT or (reason, detail) < (row.reason, row.detail)
-
-
-def _earlier(moment: datetime | None, update: StatusUpdate, *, when: bool) -> datetime | None:
-    if not when:
-        return moment
-    return min(moment, update.at) if moment else update.at
 
 
 def _move(after: Mapping[UUID, Standing]) -> None:

@@ -26,7 +26,7 @@ words = st.builds(
 
 
 def standing(state: MessageState) -> Standing:
-    return Standing(MESSAGE, "main", state.value, "wamid.1", "", "", None, None, None, None)
+    return Standing(MESSAGE, "main", state, "wamid.1", "", "", None, None, None, None)
 
 
 def end_of(began: MessageState, told: Sequence[StatusUpdate]) -> Standing:
@@ -46,10 +46,10 @@ def test_the_end_is_the_highest_word_and_every_step_is_an_allowed_move(began: Me
     reached = standing(began)
     for word in told:
         after = brought(reached, word)
-        before, now = MessageState(reached.state), MessageState(after.state)
+        before, now = reached.state, after.state
         assert now == before or (now in MESSAGE_MOVES[before] and RANK[now] > RANK[before])
         reached = after
-    assert RANK[MessageState(reached.state)] == max([RANK[began], *(RANK[BRINGS[word.status]] for word in told)])
+    assert RANK[reached.state] == max([RANK[began], *(RANK[BRINGS[word.status]] for word in told)])
 
 
 @given(st.lists(words, max_size=8))
