@@ -1,4 +1,4 @@
-"""What the worker does for messages: takes webhooks in, takes up what dead senders left, keeps retention."""
+"""What the worker does for messages: takes webhooks in, fetches files, takes up what dead senders left, erases."""
 
 import logging
 import threading
@@ -8,10 +8,12 @@ from typing import Any
 
 from tocsin.kernel import clock
 from tocsin.messaging import commands
-from tocsin.messaging.values import Update
+from tocsin.messaging.ports import Sending
+from tocsin.messaging.values import Channel, Update
 
 INTAKE_SECONDS = 0.25  # between two looks: the statuses of one message that come together are then one change
 INTAKE_FULL = 200  # so many bodies are not waited after
+FETCH_SECONDS = 2.0
 RECOVER_SECONDS = 5.0
 ERASE_EVERY = timedelta(minutes=10)
 _LOG = logging.getLogger("tocsin.api")
@@ -31,6 +33,20 @@ def intake(wired: Any, *, stop: threading.Event) -> Callable[[], None]:
     return look
 
 
+def media(wired: Any, *, stop: threading.Event) -> Callable[[], None]:
+    """Return a look that fetches the files that came with messages, and pauses when there is none to fetch."""
+
+    def open_channel(channel: Channel, secrets: Mapping[str, str]) -> Sending:
+        made: Sending = wired.channel(channel.kind, name=channel.name, settings=channel.settings, secrets=secrets)
+        return made
+
+    def look() -> None:
+        if not commands.fetch_media(open_channel):
+            stop.wait(FETCH_SECONDS)
+
+    return look
+
+
 def outbox(*, stop: threading.Event) -> Callable[[], None]:
     """Return a look that takes up what dead senders held, and from time to time erases what nobody needs."""
     erased_at: list[datetime] = []
@@ -44,6 +60,7 @@ def outbox(*, stop: threading.Event) -> Callable[[], None]:
             commands.forget_paces(clock.now())
             commands.erase_bodies()
             commands.erase_intake()
+            commands.erase_media()
         stop.wait(RECOVER_SECONDS)
 
     return look

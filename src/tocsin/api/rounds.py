@@ -33,17 +33,18 @@ class _Stopping(Exception):
 def begin(wired: Any, *, stop: threading.Event) -> list[threading.Thread]:
     """Start the rounds in threads of their own, each with its own connection; they end soon after ``stop``.
 
-    The one of containment may be in the middle of asking a slow system: it is not waited for. What it holds is leased,
-    and whoever works next goes on from the rows.
+    Those of containment and of files may be in the middle of asking a slow system: they are not waited for. What they
+    hold is leased, and whoever works next goes on from the rows.
     """
     rounds = {
         "publish": _publishing(stop),
         "contain": lambda: _story(wired, stop),
         "intake": messages.intake(wired, stop=stop),
+        "media": messages.media(wired, stop=stop),
         "outbox": messages.outbox(stop=stop),
     }
     threads = [
-        threading.Thread(target=_again, args=(look, stop), name=f"tocsin-{name}", daemon=name == "contain")
+        threading.Thread(target=_again, args=(look, stop), name=f"tocsin-{name}", daemon=name in {"contain", "media"})
         for name, look in rounds.items()
     ]
     for thread in threads:
