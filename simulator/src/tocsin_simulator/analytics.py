@@ -196,7 +196,6 @@ def told(world: World) -> dict[str, Any]:
         "subscribed_apps": lambda _: subscribed_apps(world),
         "analytics": lambda field: messaging(world, field),
         "pricing_analytics": lambda field: pricing(world, field),
-        "conversation_analytics": lambda field: pricing(world, field),
         "template_analytics": lambda field: {"data": by_template(world, field.arguments)},
     }
 

@@ -37,8 +37,8 @@ def bubble_of(world: World, entry: Entry) -> Bubble:
     if draw is not None and isinstance(content, dict):
         draw(world, content, bubble)
     elif entry.type == "contacts" and isinstance(content, list):
-        bubble["body"] = ", ".join(str(each.get("name", {}).get("formatted_name", "")) for each in content)
-        bubble["label"] = "contact"
+        names = ", ".join(str(each.get("name", {}).get("formatted_name", "")) for each in content)
+        bubble["header"] = {"kind": "contact", "text": names}
     return bubble
 
 

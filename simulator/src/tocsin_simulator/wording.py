@@ -16,9 +16,7 @@ FRENCH = {
     "A mail server that delivers nothing": "Un serveur de courrier qui ne distribue rien",
     "Accepted": "Acceptés",
     "Answers": "Réponses",
-    "Attachments": "Pièces jointes",
     "Block": "Bloquer",
-    "Blocked": "Bloqué",
     "Caught mails": "Courriers interceptés",
     "Delivered": "Distribués",
     "Desk": "Bureau",
@@ -57,13 +55,11 @@ FRENCH = {
     "Dropped lines": "Lignes coupées",
     "location": "position",
     "picture": "image",
-    "reads": "lit",
     "to": "à",
     "voice message": "message vocal",
     "video": "vidéo",
     "document": "document",
     "sticker": "autocollant",
-    "contact": "contact",
     "template": "modèle",
 }
 

@@ -86,7 +86,7 @@ def test_variables_nobody_gave_stay_visible(world):
         ({"type": "location", "location": {"latitude": 1, "longitude": 2, "name": "Here"}}, {"body": "Here"}),
         ({"type": "reaction", "reaction": {"emoji": "👍", "message_id": "x"}}, {"reaction": "👍", "answers": "x"}),
         ({"type": "document", "document": {"link": "https://x/a.pdf", "filename": "a.pdf"}}, {"header": {"kind": "document", "text": "a.pdf"}}),
-        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "Ada L"}}]}, {"body": "Ada L"}),
+        ({"type": "contacts", "contacts": [{"name": {"formatted_name": "Ada L"}}]}, {"header": {"kind": "contact", "text": "Ada L"}}),
         ({"type": "interactive", "interactive": {"type": "button_reply", "button_reply": {"id": "1", "title": "Yes"}}}, {"body": "Yes"}),
         ({"type": "button", "button": {"text": "Why?", "payload": "w"}}, {"body": "Why?"}),
         ({"type": "mystery", "mystery": 7}, {"type": "mystery"}),

@@ -16,6 +16,7 @@ const ICONS = {
   file: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M6 2h8l5 5v13a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2zm7 1.5V8h4.5z"/></svg>',
   play: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-2 6 6.5 4L10 16z"/></svg>',
   pin: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M12 2a7 7 0 0 0-7 7c0 5 7 13 7 13s7-8 7-13a7 7 0 0 0-7-7zm0 9.5A2.5 2.5 0 1 1 12 6.500a2.500 2.500 0 0 1 0 5z"/></svg>',
+  person: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M12 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10zm0 2c-5 0-9 2.500-9 6v2h18v-2c0-3.500-4-6-9-6z"/></svg>',
   one: '<svg viewBox="0 0 18 11" aria-hidden="true"><path d="m5 6 3.500 3.500L16 1.500" fill="none" stroke="currentColor" stroke-width="1.700"/></svg>',
   two: '<svg viewBox="0 0 18 11" aria-hidden="true"><path d="m1 6 3.500 3.500L12 1.500M7.500 8.500l1 1L16.500 1.500" fill="none" stroke="currentColor" stroke-width="1.600"/></svg>',
 };
@@ -74,7 +75,8 @@ function header(drawn) {
   }
   const names = { image: "picture", voice: "voice message", audio: "voice message", video: "video", document: "document", sticker: "sticker" };
   const file = made("div", "file");
-  file.append(icon(["audio", "voice", "video"].includes(drawn.kind) ? "play" : "file"), made("span", "", drawn.text || say(names[drawn.kind] || "document")));
+  const shown = { audio: "play", voice: "play", video: "play", contact: "person" }[drawn.kind] || "file";
+  file.append(icon(shown), made("span", "", drawn.text || say(names[drawn.kind] || "document")));
   return file;
 }
 
