@@ -69,7 +69,7 @@ def _keep_personal(entry_id: UUID, committed: Sequence[leaf.Committed]) -> None:
     """Keep values by COPY: a batch of measures has tens of thousands of rows."""
     if not committed:
         return
-    with connection.cursor() as cursor, cursor.copy(_COPY_PERSONAL) as copying:
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_COPY_PERSONAL) as copying:
         for each in committed:
             copying.write_row((entry_id, each.name, each.commitment, each.salt, each.value, each.person))
 

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from psycopg.errors import UniqueViolation
+from django.db import IntegrityError, connection, transaction
 
 from tocsin.journal.values import MACHINE, Author
 from tocsin.kernel import clock, ids
@@ -58,7 +57,7 @@ def _queue_once(drafts: Sequence[Draft], *, by: Author, keep_days: int) -> list[
         try:
             with transaction.atomic():
                 _write(drafts, given=given, by=by, keep_days=keep_days)
-        except UniqueViolation:
+        except IntegrityError:
             races += 1
             if races == _RACES_MAX:
                 raise
@@ -89,7 +88,7 @@ def _write(drafts: Sequence[Draft], *, given: dict[int, UUID], by: Author, keep_
     # In the order of their keys, so that two who queue the same keys wait for each other and never both.
     order = sorted(given, key=lambda place: (drafts[place].once_key, place))
     digests = {place: bodies.digest_of(drafts[place].prepared.content) for place in order}
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         with cursor.copy(_COPY_MESSAGES) as copying:
             for place in order:
                 row = _row(drafts[place], id=given[place], digest=digests[place], batch_id=batch_id, now=now)
