@@ -62,7 +62,7 @@ SELECT m.id, m.channel, m.broadcast, s.category, s.price_type, max(meant.market)
     SELECT max(category) AS category, max(price_type) AS price_type,
            min(at) FILTER (WHERE status IN ('delivered', 'read')) AS at
       FROM tocsin_messagestatus WHERE message_id = m.id) s
- WHERE s.category <> '' AND s.at IS NOT NULL
+ WHERE coalesce(m.delivered_at, m.read_at) IS NOT NULL AND s.category <> '' AND s.at IS NOT NULL
  GROUP BY m.id, m.channel, m.broadcast, s.category, s.price_type, s.at
  ORDER BY m.id
 """
