@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE, Author
@@ -119,10 +118,10 @@ def template(account: str, name: str, language: str) -> Template | None:
 def _row(told: TemplateUpdate) -> Any:
     """Return the row of a template, locked, or a new one; some words name it by the provider's id alone."""
     language = normal_language(told.language)
-    named = Q(name=told.name, language=language)
+    named = {"name": told.name, "language": language}
     if told.provider_id and not (told.name and told.language):
-        named = Q(provider_id=told.provider_id)
-    found = models.MessageTemplate.objects.select_for_update().filter(named, account=told.account)
+        named = {"provider_id": told.provider_id}
+    found = models.MessageTemplate.objects.select_for_update().filter(**named, account=told.account)
     row = found.order_by("id").first()
     if row is None:
         made, _made = models.MessageTemplate.objects.get_or_create(
