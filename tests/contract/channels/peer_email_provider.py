@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from channel_peers import Loop, Mood, looping
 from http_stand_in import Answer, HttpStandIn
-from peer_email import EmailPeer
+from mail_server import EmailPeer
 
 from tocsin.integrations.email_provider import channel
 from tocsin.project import settings

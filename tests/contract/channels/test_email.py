@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from channel_peers import Loop, Mood, certificate, eventually, looping
-from peer_email import EmailPeer
+from mail_server import EmailPeer
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.email import channel

@@ -1,10 +1,10 @@
 """`tocsin channel`: a channel is connected, asked, listed and removed; bounces come in from a pipe."""
 
-import importlib
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
@@ -18,8 +18,8 @@ models = lazily("tocsin.messaging.models")
 
 
 @pytest.fixture(scope="module")
-def mail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with importlib.import_module("peer_email").running(tmp_path_factory.mktemp("mail")) as peer:
+def mail(peer_module: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with peer_module("email").running(tmp_path_factory.mktemp("mail")) as peer:
         yield peer
 
 

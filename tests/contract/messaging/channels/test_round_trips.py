@@ -4,8 +4,9 @@ import asyncio
 import importlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -82,12 +83,17 @@ def one_database(server: Place) -> str:
 
 @pytest.fixture(params=sorted(KINDS))
 def way(
-    request: pytest.FixtureRequest, one_database: str, one_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    peer_module: Callable[[str], ModuleType],
+    one_database: str,
+    one_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Way]:
     monkeypatch.setenv("TOCSIN_DATABASE_URL", one_database)
     monkeypatch.setenv("TOCSIN_HOME", str(one_home))
     settings.use_database(settings.parameters_of_url(one_database))
-    with importlib.import_module(f"peer_{request.param}").running(tmp_path) as peer:
+    with peer_module(request.param).running(tmp_path) as peer:
         commands.add_channel("another", kind=request.param, line="another", settings={}, secrets={}, by=MONA)
         yield Way(request.param, peer)
     for each in queries.channels():

@@ -1,7 +1,8 @@
 """What the other side of a channel must offer to be tried by test_channels.py: a real server on loopback.
 
-A new channel adds a file ``peer_<kind>.py`` here, with a context manager ``running(folder)`` that yields a Peer and
-skips visibly where its server is missing. A stand-in is written from the provider's documents, not from our client.
+A new channel adds a file ``peer_<kind>.py`` beside this folder, with a context manager ``running(folder)`` that yields
+a Peer and skips visibly where its server is missing. A stand-in is written from the provider's documents, not from our
+client.
 """
 
 import asyncio
