@@ -30,7 +30,7 @@ size: ## measure the plain installation
 benchmark: ## measure; dated figures are kept in docs/benchmarks
 	$(PYTHON) -m pytest -m benchmark -s tests/benchmark
 
-faults: ## kill investigations, publications and the worker at 50 seeded moments each: nothing lost, nothing doubled
+faults: ## kill investigations, publications, the worker and senders at 50 seeded moments each: nothing lost, nothing doubled
 	TOCSIN_FAULTS=50 $(PYTHON) -m pytest tests/scenario tests/contract -k kill
 
 .PHONY: help check test format pins messages reference size benchmark faults
