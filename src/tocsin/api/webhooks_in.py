@@ -11,6 +11,7 @@ import hmac
 import logging
 import secrets
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from http import HTTPStatus
@@ -30,6 +31,7 @@ PATH = "/webhooks/v1/"
 BODY_BYTES_MAX = 3 * 1024 * 1024  # Meta, webhooks: what one POST may hold
 BODY_SECONDS_MAX = 20.0
 KEPT_SECONDS_MAX = 10.0
+SWEEP_SECONDS = 0.5
 BODIES_BYTES_MAX = 192 * 1024 * 1024
 GATHER_SECONDS = 0.004
 BODIES_AT_ONCE = 500
@@ -48,20 +50,33 @@ class IntakeWriter:
     """A thread that keeps bodies: whatever waits, in one COPY. Asked from one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[IntakeBody, asyncio.Future[bool]]] = []
+        self._waiting: deque[tuple[IntakeBody, asyncio.Future[bool]]] = deque()
+        self._answers: deque[tuple[float, asyncio.Future[bool]]] = deque()  # with the moment they are due at the latest
+        self._sweeping: asyncio.TimerHandle | None = None
         self._wake = threading.Event()
         self._ending = False
         self._thread: threading.Thread | None = None
 
     def keep(self, body: IntakeBody) -> asyncio.Future[bool]:
-        """Return what becomes True once the body is durable, False when it could not be kept."""
-        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        """Return what becomes True once the body is durable, False when it could not be kept within ten seconds."""
+        loop = asyncio.get_running_loop()
+        kept: asyncio.Future[bool] = loop.create_future()
+        self._answers.append((loop.time() + KEPT_SECONDS_MAX, kept))
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="tocsin-intake", daemon=True)
             self._thread.start()
         self._waiting.append((body, kept))
         self._wake.set()
         return kept
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give up those that waited too long: one timer for all, because one for each costs more than keeping it."""
+        now = loop.time()
+        while self._answers and (self._answers[0][1].done() or self._answers[0][0] <= now):
+            _tell([self._answers.popleft()[1]], is_kept=False)
+        self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._answers else None
 
     def close(self) -> None:
         """Keep what waits, and end."""
@@ -79,9 +94,8 @@ class IntakeWriter:
             if len(self._waiting) < BODIES_AT_ONCE and not self._ending:
                 # One flush to disk for many: the others of a burst come within milliseconds.
                 threading.Event().wait(GATHER_SECONDS)
-            # Everything that came meanwhile; what is appended from now on is in the new list.
-            waiting, self._waiting = self._waiting, []
-            self._keep(waiting)
+            # One by one: a body that comes in this moment is either among these or stays for the next round.
+            self._keep([self._waiting.popleft() for _ in range(len(self._waiting))])
         connection.close()
 
     def _keep(self, waiting: Sequence[tuple[IntakeBody, asyncio.Future[bool]]]) -> None:
@@ -186,12 +200,7 @@ class WebhooksIn:
             if not is_signed or app is None:
                 raise Problem(HTTPStatus.UNAUTHORIZED)
             kept = self._writer.keep(IntakeBody(app.id, clock.now(), body, _kept_headers(app.kind, scope, headers)))
-            try:
-                async with asyncio.timeout(KEPT_SECONDS_MAX):
-                    is_kept = await kept
-            except TimeoutError:
-                is_kept = False
-            if not is_kept:
+            if not await kept:
                 # The provider sends it again; it may be kept twice, which does no harm.
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, code="again", headers={"retry-after": "5"})
         finally:
@@ -203,9 +212,10 @@ class WebhooksIn:
         if not told.isdecimal() or int(told) > BODY_BYTES_MAX:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body", False):
-            body = bytes(message.get("body", b""))  # the usual case: all of it at once
-        else:
+        body = bytes(message.get("body", b""))
+        # Usually all of it is here at once, though the server may not say yet that no more comes.
+        is_whole = "content-length" in headers and len(body) == int(told)
+        if message["type"] != "http.request" or (message.get("more_body", False) and not is_whole):
             body = await _rest(message, receive)
         if len(body) > BODY_BYTES_MAX:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
