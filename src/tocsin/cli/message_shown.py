@@ -191,7 +191,7 @@ def _proofs(trace: Trace) -> list[str]:
 def _facts(message: Message, *, reveal: bool) -> list[tuple[str, object]]:
     address = message.address if reveal else customers.masked(message.address)
     rows: list[tuple[str, object]] = [
-        (_("message"), message.id),
+        (_("message id"), message.id),
         (_("to"), address),
         (_("account"), message.account),
         (_("channel"), message.channel),
@@ -251,7 +251,7 @@ def price_words(price: Spent | None) -> str:
 
 def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
     """Print messages as a table, newest first."""
-    table = listing.table(_("queued"), _("message"), _("channel"), _("to"), _("purpose"), _("state"), _("reason"))
+    table = listing.table(_("queued"), _("message id"), _("channel"), _("to"), _("purpose"), _("state"), _("reason"))
     table.columns[1].no_wrap = True  # an id is copied whole
     for each in messages:
         address = each.address if reveal else customers.masked(each.address)

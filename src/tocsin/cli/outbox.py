@@ -210,7 +210,7 @@ def _print_unknown(found: Sequence[Message]) -> None:
         listing.lines(_("Nothing waits for a decision."))
         return
     now = clock.now()
-    table = listing.table(_("message"), _("channel"), _("to"), _("unknown for"), _("why"))
+    table = listing.table(_("message id"), _("channel"), _("to"), _("unknown for"), _("why"))
     for each in found:
         address = customers.masked(each.address)
         listing.add(
