@@ -10,7 +10,7 @@ from django.db import connection
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock, home
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import commands, queries
+from tocsin.messaging import claiming, commands, queries
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Priority, Purpose, Reason
 from tocsin.staff.errors import SealKeyMissing
@@ -231,3 +231,18 @@ def test_what_was_withheld_is_an_attempt_the_journal_proves(outbox: Any):
     (attempt,) = found.attempts
     assert (attempt.state, attempt.reason, attempt.begun_at) == (MessageState.WITHHELD, Reason.TOO_LATE, None)
     assert {proof.proven for proof in found.proofs} == {"proven"}
+
+
+def test_a_claim_reads_the_due_messages_by_their_index_in_the_order_they_go(outbox: Any):
+    outbox.queue(count=5)
+    now = clock.now()
+    given = {"channel": "main", "account": "", "portfolio": "", "now": now, "limit": 10, "open_since": now}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(f"EXPLAIN {claiming._DUE}", {**given, "look_again": now})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    chosen = plan[plan.index("CTE due") : plan.index("CTE Scan on due")]
+    assert "Index Scan using message_due" in chosen
+    assert "Sort" not in chosen
+    assert "service_window_once" in plan
