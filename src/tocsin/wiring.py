@@ -14,7 +14,7 @@ from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 from tocsin.kernel import clock
 from tocsin.messaging.ports import Receiving, Sending
-from tocsin.rehearsals.values import WorldSecrets
+from tocsin.rehearsals.ports import WorldSecrets
 
 # One folder of tocsin.integrations each; ``FORMATS`` of its file ``format`` is a tuple of events.ports.Format. When two
 # formats recognise a file equally well, the one named earlier wins.

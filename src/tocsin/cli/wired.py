@@ -10,8 +10,7 @@ from typing import Any, Protocol
 from tocsin.containment.ports import Connector
 from tocsin.events.ports import Format
 from tocsin.messaging.ports import Receiving, Sending
-from tocsin.rehearsals.ports import World
-from tocsin.rehearsals.values import ChannelSetting, WorldSecrets
+from tocsin.rehearsals.ports import ChannelSetting, World, WorldSecrets
 
 
 class SimulatedWorld(World, Protocol):

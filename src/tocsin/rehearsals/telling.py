@@ -22,8 +22,8 @@ from tocsin.messaging.values import Draft, Priority, Purpose
 from tocsin.rehearsals import address_book
 from tocsin.rehearsals.address_book import Listener
 from tocsin.rehearsals.errors import RehearsalStuck
-from tocsin.rehearsals.ports import World
-from tocsin.rehearsals.values import Told, WorldSecrets
+from tocsin.rehearsals.ports import World, WorldSecrets
+from tocsin.rehearsals.values import Told
 from tocsin.scopes import queries as scopes
 from tocsin.scopes.values import Revision
 

@@ -121,27 +121,6 @@ class DoorClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class WorldSecrets:
-    """What a simulated WhatsApp and its customer agree on, fresh for each rehearsal."""
-
-    token: str
-    app_secret: str
-    verify_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelSetting:
-    """A channel into the simulated world, as it is connected."""
-
-    name: str
-    kind: str
-    line: str
-    account: str
-    settings: Mapping[str, Any]
-    secrets: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """One person who was told: who, over which channel, what, with all that is known of it, and what came back."""
 

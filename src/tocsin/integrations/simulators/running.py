@@ -16,7 +16,7 @@ import orjson
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.rehearsals.commands import COMPANY_NAME, MAIL, PHONE
-from tocsin.rehearsals.values import ChannelSetting, WorldSecrets
+from tocsin.rehearsals.ports import ChannelSetting, WorldSecrets
 
 STOP_SECONDS_MAX = 5
 ANSWER_SECONDS_MAX = 10
