@@ -247,6 +247,7 @@ def main():
         with database.opened():
             results = measure(asked, program, Path(folder))
     results["python"] = platform.python_version()
+    results["load_average_at_the_end"] = os.getloadavg()[0]
     text = json.dumps(results, indent=1)
     print(text)
     if asked.record:

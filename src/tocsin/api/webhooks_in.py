@@ -40,6 +40,9 @@ APPS_SECONDS_LEAST = 1.0  # between two looks for one that nobody knows
 CHALLENGE_CHARACTERS_MAX = 512
 # Headers that reading needs, of kinds whose body does not say everything; never one that proves who sent it.
 KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp")
+KEPT_HEADERS_OF = {"email_provider": ("content-type", "x-")}  # each of many providers has some of its own
+HEADERS_MAX = 64
+ADDRESS_CHARACTERS_MAX = 2048  # the path and its query: providers put our own ids and their challenges there
 _LOG = logging.getLogger("tocsin.api")
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
 _NOBODYS_SECRET = secrets.token_hex(16)
@@ -174,6 +177,10 @@ class WebhooksIn:
         """Answer one request (ASGI 3.0)."""
         try:
             method = scope["method"]
+            if len(scope["headers"]) > HEADERS_MAX:
+                raise Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            if len(scope["path"]) + len(scope.get("query_string", b"")) > ADDRESS_CHARACTERS_MAX:
+                raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG)
             if method == "POST":
                 await self._take(scope, receive)
                 status, said = 200, b""
@@ -264,5 +271,6 @@ def _kept_headers(kind: str, scope: Mapping[str, Any], headers: Mapping[str, str
     if kind == "whatsapp":
         return {}  # its body says everything
     query = scope.get("query_string", b"").decode("latin-1")
-    kept = {name: headers[name] for name in KEPT_HEADERS if name in headers}
+    is_kept = KEPT_HEADERS_OF.get(kind, KEPT_HEADERS)
+    kept = {name: value for name, value in headers.items() if name.startswith(is_kept)}
     return {**kept, ":path": scope["path"] + (f"?{query}" if query else "")}

@@ -221,6 +221,26 @@ def test_other_methods_are_not_allowed(client: Client) -> None:
     assert run(asked) == {405}
 
 
+def test_too_many_headers_and_too_long_an_address_are_refused(client: Client) -> None:
+    async def asked(api: Api) -> list[int]:
+        many = await client.ask(api, "POST", headers={f"x-{number}": "1" for number in range(65)})
+        long = await client.ask(api, "GET", query="x" * webhooks_in.ADDRESS_CHARACTERS_MAX)
+        return [many.status, long.status]
+
+    assert run(asked) == [431, 414]
+
+
+def test_of_other_kinds_the_asked_address_is_kept_and_nothing_that_proves_who_sent_it(client: Client) -> None:
+    made = commands.add_app("sms", kind="sms", secrets=["s"], by=MONA)
+    body = b"MessageSid=1"
+    signature = "sha256=" + hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
+    headers = {"x-hub-signature-256": signature, "content-type": "text/plain", "authorization": "Basic x"}
+    path = f"/webhooks/v1/{made}"
+    answered = run(lambda api: client.ask(api, "POST", body, headers=headers, path=path, query="id=7"))
+    assert answered.status == 200
+    assert models.WebhookIntake.objects.get().headers == {"content-type": "text/plain", ":path": f"{path}?id=7"}
+
+
 def test_while_the_database_is_away_nothing_is_answered_with_200(server: Place, url: str, client: Client) -> None:
     name = url.partition("@/")[2].partition("?")[0]
 
