@@ -52,6 +52,7 @@ def main() -> None:
         os.environ["TOCSIN_HOME"] = folder
         with database.opened():
             lines = measure(Path(folder), given)
+            print("\n".join(lines), flush=True)
             if given.others:
                 lines += others(Path(folder), given)
     words = [
@@ -75,10 +76,10 @@ def measure(folder: Path, given: argparse.Namespace) -> list[str]:
     place = folder / "stage"
     place.mkdir()
     with set_up(place, numbers=given.numbers) as stage:
-        people = [{"phone": f"336{number:08}", "reads": 1.0} for number in range(given.messages)]
+        people = [{"phone": f"336{number:08}", "reads": 1.0, "reads_after_seconds": 0.2} for number in range(given.messages)]
         (place / "people.json").write_text(json.dumps(people))
         stage.connect()
-        stage.simulate(batch=given.batch, disorder=0.02, duplicates=0.0, people=place / "people.json")
+        stage.simulate(batch=given.batch, delay=0.01, disorder=0.02, duplicates=0.0, people=place / "people.json")
         stage.receive()
         began = time.monotonic()
         for first in range(0, given.messages, 5_000):
@@ -203,8 +204,9 @@ def naive_loop(port: int, paths: list[str], messages: int) -> float:
         mine.rows.execute("UPDATE naive SET state = 'sent', said = %s WHERE id = %s", [said, number])
         mine.rows.commit()
 
-    rows("CREATE TABLE naive (id int PRIMARY KEY, state text, said text); SELECT 1")
-    rows("INSERT INTO naive SELECT n, 'queued', '' FROM generate_series(0, %s) n RETURNING 1", [messages])
+    with psycopg.connect(host=address, user="tocsin", dbname="tocsin") as one:
+        one.execute("CREATE TABLE naive (id int PRIMARY KEY, state text, said text)")
+        one.execute("INSERT INTO naive SELECT n, 'queued', '' FROM generate_series(0, %s::int) n", [messages])
     began = time.monotonic()
     with ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(send, range(messages)))
