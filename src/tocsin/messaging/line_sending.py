@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import Error
 
 from tocsin.kernel import clock, failpoints
+from tocsin.kernel.errors import TocsinError
 from tocsin.messaging import width
 from tocsin.messaging.ports import Outcome, OutcomeUnknown, Sending, TransportError
 from tocsin.messaging.values import Accepted, Channel, Claimed, ClaimedMessage
@@ -38,7 +39,7 @@ class Desk(Protocol):
     def ended(self, line: "SendingLine", outcome: Outcome) -> None:
         """Take an outcome to be settled."""
 
-    def unbegun(self, line: "SendingLine", messages: Sequence[UUID]) -> None:
+    def unbegun(self, line: "SendingLine", messages: Sequence[ClaimedMessage]) -> None:
         """Take back messages of which nothing left."""
 
     def broken(self, channel: Channel) -> None:
@@ -85,10 +86,13 @@ class SendingLine:
         self._freed.set()
         self._more.set()
 
-    def settled(self, messages: Sequence[UUID]) -> None:
-        """Free the places of these messages."""
-        for message in messages:
-            self.held.pop(message, None)
+    def settled(self, claims: Sequence[tuple[UUID, datetime]]) -> None:
+        """Free the places of these messages, as they were claimed then."""
+        for message, claimed_at in claims:
+            held = self.held.get(message)
+            if held is not None and held.claimed_at == claimed_at:
+                del self.held[message]
+        self.dry = False  # they may be due again
         self._freed.set()
 
     async def _fill(self) -> None:
@@ -99,7 +103,7 @@ class SendingLine:
             return
         try:
             claimed = await self._desk.claim(self, limit=free)
-        except Error as error:
+        except (Error, TocsinError) as error:  # a key that is away comes back: the line must live until then
             _LOG.warning("claiming: %s", type(error).__name__)
             await self._pause(TROUBLE_SECONDS)
             return
@@ -150,10 +154,10 @@ class SendingLine:
             if len(self._ready) == AHEAD - CLAIM_MIN:
                 self._freed.set()
             if self.stopping or loop.time() + self.sending.seconds_max > lease_end:
-                self._desk.unbegun(self, [message.id])
+                self._desk.unbegun(self, [message])
                 continue
             if not self._begun(message):
-                self._desk.unbegun(self, [message.id])
+                self._desk.unbegun(self, [message])
                 await asyncio.sleep(TROUBLE_SECONDS)
                 continue
             send = loop.create_task(self._send(message, clock.now()))
@@ -162,7 +166,7 @@ class SendingLine:
         self._give_back_ready()
 
     def _give_back_ready(self) -> None:
-        self._desk.unbegun(self, [message.id for _moment, _lease_end, message in self._ready])
+        self._desk.unbegun(self, [message for _moment, _lease_end, message in self._ready])
         self._ready.clear()
 
     def _sent(self, send: asyncio.Task[None]) -> None:

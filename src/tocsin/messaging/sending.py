@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -27,7 +27,7 @@ from tocsin.messaging.holding import Refusal
 from tocsin.messaging.line_sending import SendingLine
 from tocsin.messaging.ports import Outcome, Sending
 from tocsin.messaging.spool import Spool
-from tocsin.messaging.values import Channel, Claimed
+from tocsin.messaging.values import Channel, Claimed, ClaimedMessage
 
 LOOK_SECONDS = 2.0  # between two looks at which channels there are
 GATHER_SECONDS = 0.1  # outcomes are gathered so long before they are settled together
@@ -58,7 +58,7 @@ class Sender:
         self._running: dict[SendingLine, asyncio.Task[None]] = {}
         self._opened: dict[str, tuple[Any, ...]] = {}  # what each line was opened with
         self._outcomes: list[tuple[SendingLine, Outcome]] = []
-        self._given_back: list[tuple[SendingLine, UUID]] = []
+        self._given_back: list[tuple[SendingLine, ClaimedMessage]] = []
         self._laid_down, self._claiming = asyncio.Event(), asyncio.Lock()
         self._ended = False
         self._uncertain = False  # a claim's answer was lost: rows may be ours that we do not hold
@@ -179,7 +179,7 @@ class Sender:
         self._outcomes.append((line, outcome))
         self._laid_down.set()
 
-    def unbegun(self, line: SendingLine, messages: Sequence[UUID]) -> None:
+    def unbegun(self, line: SendingLine, messages: Sequence[ClaimedMessage]) -> None:
         """Take back messages of which nothing left."""
         self._given_back += [(line, message) for message in messages]
         self._laid_down.set()
@@ -219,16 +219,22 @@ class Sender:
             await self._rows(_settled, by_line, limits, self.name)
             failpoints.reach("after_settle")
             del self._outcomes[: len(batch)]
+            self._free([(line, outcome.message_id, outcome.claimed_at) for line, outcome in batch])
+            for line in {line for line, _outcome in batch}:
+                self._told(line.channel.name, Counter(_word(outcome) for of, outcome in batch if of is line))
         if back:
-            await self._rows(partial(settling.release, [message for _line, message in back], sender=self.name))
+            claims = {message.id: message.claimed_at for _line, message in back}
+            await self._rows(partial(settling.release, claims, sender=self.name))
             del self._given_back[: len(back)]
-        ended = [(line, outcome.message_id) for line, outcome in batch] + back
+            self._free([(line, message.id, message.claimed_at) for line, message in back])
+
+    def _free(self, ended: Sequence[tuple[SendingLine, UUID, datetime]]) -> None:
+        """Let go of claims the database knows the end of; a message that was claimed again meanwhile stays held."""
+        for line in {line for line, _message, _claimed_at in ended}:
+            line.settled([(message, claimed_at) for of, message, claimed_at in ended if of is line])
+        gone = [each for _line, each, _claimed_at in ended if not any(each in line.held for line in self._running)]
         with suppress(OSError):
-            self._spool.settled([message for _line, message in ended])
-        for line in {line for line, _message in ended}:
-            line.settled([message for of, message in ended if of is line])
-        for line in {line for line, _outcome in batch}:
-            self._told(line.channel.name, Counter(_word(outcome) for of, outcome in batch if of is line))
+            self._spool.settled(gone)
 
 
 class Rows:

@@ -252,11 +252,17 @@ def told(code: int, detail: str) -> str:
     return columns.kept(f"{code or ''} {detail}".strip())
 
 
-def release(message_ids: Collection[UUID], *, sender: str) -> int:
-    """Give back messages a sender holds and did not begin: they are queued again, and no try is counted."""
+def release(claims: Mapping[UUID, datetime], *, sender: str) -> int:
+    """Give back messages a sender holds and did not begin, each with when it was claimed; no try is counted.
+
+    Told twice, because the answer was lost, it gives back nothing that was claimed again meanwhile.
+    """
     with connection.cursor() as cursor:
-        given = {"now": clock.now(), "sender": sender, "ids": columns.uuids(message_ids)}
-        cursor.execute(_RELEASE.format(which="id = ANY(%(ids)s::uuid[])"), given)
+        given = {
+            "now": clock.now(), "sender": sender, "ids": columns.uuids(claims), "at": columns.moments(claims.values()),
+        }  # fmt: skip
+        these = "(id, state_at) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(at)s::timestamptz[]))"
+        cursor.execute(_RELEASE.format(which=these), given)
         return int(cursor.rowcount)
 
 

@@ -158,7 +158,7 @@ def test_an_answer_after_a_status_only_adds_the_provider_s_id(outbox: Any, held:
 
 
 def test_an_answer_to_an_attempt_that_is_not_the_last_moves_nothing_but_is_kept(outbox: Any, held: ClaimedMessage):
-    commands.release([held.id], sender="a")
+    commands.release({held.id: held.claimed_at}, sender="a")
     (second,) = outbox.claim(sender="b").messages
     outbox.settle(held, sender="a", error=refused(Verdict.DEAD, Reason.REFUSED))
     assert outbox.state(held.id) is MessageState.CLAIMED
@@ -169,8 +169,8 @@ def test_an_answer_to_an_attempt_that_is_not_the_last_moves_nothing_but_is_kept(
 def test_released_messages_are_queued_again_and_no_try_is_counted(outbox: Any):
     queued = outbox.queue(count=3)
     taken = outbox.claim().messages
-    assert commands.release([taken[0].id], sender="another") == 0
-    assert commands.release([taken[0].id], sender="a") == 1
+    assert commands.release({taken[0].id: taken[0].claimed_at}, sender="another") == 0
+    assert commands.release({taken[0].id: taken[0].claimed_at}, sender="a") == 1
     assert commands.release_all_but([taken[1].id], sender="a") == 1
     assert [outbox.state(each) for each in queued].count(MessageState.QUEUED) == 2
     assert {outbox.message(each).tries for each in (taken[0].id, taken[2].id)} == {0}

@@ -134,7 +134,7 @@ def test_a_failure_of_an_earlier_attempt_does_not_fail_the_one_that_was_taken(ou
 def test_a_retry_stops_when_a_status_shows_that_the_first_try_arrived(outbox: Any):
     outbox.queue()
     (held,) = outbox.claim().messages
-    commands.release([held.id], sender="a")
+    commands.release({held.id: held.claimed_at}, sender="a")
     apply(says(held.id, StatusKind.DELIVERED))
     assert not outbox.claim().messages
     assert outbox.state(held.id) is MessageState.DELIVERED

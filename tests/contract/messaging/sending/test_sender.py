@@ -11,8 +11,10 @@ from tests.contract.messaging.conftest import MONA, Pace
 
 from tocsin.kernel import home
 from tocsin.messaging import claiming, commands, queries, settling, spool
+from tocsin.messaging.line_sending import SendingLine
 from tocsin.messaging.spool import Spool
 from tocsin.messaging.values import Accepted, Purpose, Reason
+from tocsin.staff.errors import SealKeyMissing
 
 
 def states(sends, ids):
@@ -162,6 +164,61 @@ def test_a_commit_whose_answer_is_lost_is_neither_a_loss_nor_a_repeat(sends, mon
     assert states(sends, ids) == {"sent": 120}
     assert sends.provider.taken == Counter({str(message): 1 for message in ids})
     assert row("SELECT max(tries) FROM tocsin_outboundmessage") == (1,)
+
+
+def test_what_was_settled_is_let_go_of_though_giving_back_fails(sends, monkeypatch):
+    sends.outbox.queue(count=30)
+    begin, release = Spool.begin, settling.release
+    begins, releases = iter(range(10**6)), iter(range(10**6))
+
+    def full_at_first(self, message):
+        if next(begins) == 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        begin(self, message)
+
+    def away_at_first(*given, **named):
+        if next(releases) == 0:
+            raise OperationalError("the server went away")
+        return release(*given, **named)
+
+    monkeypatch.setattr(Spool, "begin", full_at_first)
+    monkeypatch.setattr(settling, "release", away_at_first)
+    sends.drain()
+    assert sends.told == {"sent": 30}
+    assert set(sends.provider.taken.values()) == {1}
+    assert notes() == []
+
+
+def test_a_message_claimed_again_before_its_settling_was_known_stays_held_and_noted_as_begun(sends):
+    (message,) = sends.outbox.queue(sends.outbox.draft())
+    sender = sends.sender()
+    sender._spool = Spool(sender.name)
+    line = SendingLine(queries.channel("main"), sends.open(queries.channel("main"), {}), desk=sender)
+    sender._running[line] = None
+    (first,) = sends.outbox.claim(sender=sender.name).messages
+    commands.release({first.id: first.claimed_at}, sender=sender.name)
+    (second,) = sends.outbox.claim(sender=sender.name).messages
+    line.held[message] = second
+    sender.begin(message)
+    sender._free([(line, message, first.claimed_at)])
+    assert line.held == {message: second}
+    assert commands.release({first.id: first.claimed_at}, sender=sender.name) == 0
+    os.close(sender._spool._descriptor)  # it is killed while the bytes leave
+    assert [left.begun for left in spool.left_behind()] == [{message}]
+
+
+def test_a_key_that_was_away_for_a_while_stops_no_line_for_ever(sends, monkeypatch):
+    ids = sends.outbox.queue(count=3)
+    done, calls = claiming.claim, iter(range(10**6))
+
+    def without_the_key_at_first(*given, **named):
+        if next(calls) == 0:
+            raise SealKeyMissing("the key is not there")
+        return done(*given, **named)
+
+    monkeypatch.setattr(claiming, "claim", without_the_key_at_first)
+    sends.drain()
+    assert states(sends, ids) == {"sent": 3}
 
 
 def test_what_a_dead_sender_left_is_told_apart_when_the_next_one_starts(sends):
