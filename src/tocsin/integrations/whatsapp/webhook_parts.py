@@ -11,6 +11,8 @@ from tocsin.customers.values import AddressKind
 SCOPED_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 _SECONDS_MAX = 4_102_444_800  # 2100
+_BRAZIL_WITHOUT_9 = re.compile(r"55[1-9][0-9][6-9][0-9]{7}")
+_MEXICO_WITH_1 = re.compile(r"521[0-9]{10}")
 _DIGITS = re.compile(r"\+?[0-9]{5,20}")
 
 
@@ -60,6 +62,19 @@ def addresses(*, phone: Any = "", scoped: Any = "") -> dict[AddressKind, str]:
         if SCOPED_ID.fullmatch(value):
             found[AddressKind.WHATSAPP] = value
         elif _DIGITS.fullmatch(value):
-            # wa_id is a number of E.164 without its sign.
-            found[AddressKind.PHONE] = value if value.startswith("+") else f"+{value}"
+            found[AddressKind.PHONE] = e164(value)
     return found
+
+
+def e164(wa_id: str) -> str:
+    """Return a ``wa_id`` as the telephone number that people and address books know.
+
+    It is a number of E.164 without its sign; but WhatsApp keeps old forms of two countries: Brazilian mobile numbers
+    without the 9 that was put before them in 2012 to 2016, Mexican ones with the 1 that went in 2019.
+    """
+    digits = wa_id.removeprefix("+")
+    if _BRAZIL_WITHOUT_9.fullmatch(digits):
+        digits = f"{digits[:4]}9{digits[4:]}"
+    elif _MEXICO_WITH_1.fullmatch(digits):
+        digits = f"52{digits[3:]}"
+    return f"+{digits}"

@@ -99,6 +99,24 @@ def test_of_two_contacts_each_message_gets_its_own() -> None:
     assert second.addresses == {WHATSAPP: "ES.2"}
 
 
+@pytest.mark.parametrize(
+    ("wa_id", "phone"),
+    [
+        ("551187654321", "+5511987654321"),  # Brazil, as it was before 2012
+        ("5511987654321", "+5511987654321"),
+        ("551132345678", "+551132345678"),  # a landline has no 9
+        ("5215512345678", "+525512345678"),  # Mexico, as it was before 2019
+        ("525512345678", "+525512345678"),
+        ("5491112345678", "+5491112345678"),  # Argentina writes the 9
+        ("+34600000001", "+34600000001"),
+    ],
+)
+def test_a_number_is_the_one_that_address_books_know(wa_id: str, phone: str) -> None:
+    (update,) = messages(message(**{"from": wa_id}))
+    assert update.addresses == {PHONE: phone}
+    assert status(recipient_id=wa_id).addresses == {PHONE: phone}
+
+
 def test_a_message_of_nobody_is_kept_aside() -> None:
     (update,) = messages({"id": "wamid.1", "type": "text", "text": {"body": "x"}})
     assert update == Aside("message_without_sender", {"id": "wamid.1", "type": "text", "text": {"body": "x"}})
