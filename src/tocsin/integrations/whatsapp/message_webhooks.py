@@ -242,12 +242,11 @@ def calls(change: Change) -> Iterator[Update]:
 def preferences(change: Change) -> Iterator[Update]:
     """Read who stopped what we send, or wants it again. A category we do not know counts as all of it."""
     line = text(mapping(change.value.get("metadata")).get("phone_number_id"))
+    people = _People(change.value)
     found = listed(change.value.get("user_preferences"))
     for each in found:
         said = mapping(each)
-        named = addresses(phone=said.get("wa_id"), scoped=said.get("user_id"))
-        if not named:
-            named, _name = _People(change.value).named(phone="", scoped="")
+        named, _name = people.named(phone=said.get("wa_id"), scoped=said.get("user_id"))
         word = text(said.get("value"))
         if not named or word not in ("stop", "resume", "signup"):
             yield Aside(f"user_preferences:{word[:60] or 'none'}", said)

@@ -260,6 +260,13 @@ def test_marketing_is_stopped_and_resumed(value: str, stopped: bool) -> None:
     assert update == Objection({PHONE: "+16505551234"}, Purpose.MARKETING, stopped=stopped, at=NOW, line="1")
 
 
+def test_a_stop_is_of_both_names_of_a_person() -> None:
+    contacts = [{"wa_id": "16505551234", "user_id": "US.1"}]
+    said = {"wa_id": "16505551234", "category": "marketing_messages", "value": "stop"}
+    (update,) = updates("user_preferences", {"contacts": contacts, "user_preferences": [said]})
+    assert update.addresses == {PHONE: "+16505551234", WHATSAPP: "US.1"}
+
+
 def test_a_stop_of_a_category_nobody_knows_is_a_stop_of_all() -> None:
     said = {"user_id": "US.1", "category": "everything", "value": "stop"}
     (update,) = updates("user_preferences", {"user_preferences": [said]})
