@@ -16,14 +16,13 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
-from tocsin.cli import listing
+from tocsin.cli import listing, message_shown
 from tocsin.cli.wired import SimulatedWorld, Wired
 from tocsin.journal.values import Author
 from tocsin.kernel import files, language
-from tocsin.kernel.language import format_datetime, gettext as _, ngettext
+from tocsin.kernel.language import gettext as _
 from tocsin.messaging import commands as messaging
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Proven
 from tocsin.rehearsals import commands as rehearsals
 from tocsin.rehearsals.errors import RehearsalStuck
 from tocsin.rehearsals.values import Told
@@ -121,7 +120,8 @@ def _print(told: tuple[Told, Told]) -> None:
     listing.lines("", _("Two of them are told"), style="bold")
     listing.console().print(Columns([_phone(phone), _mail(mail)], padding=(0, 2)))
     for each in told:
-        listing.lines(_how_known(each))
+        listing.lines("", _("Did it reach {name}, and how do we know?").format(name=each.name))
+        message_shown.print_answer(each.trace)
 
 
 def _phone(told: Told) -> Panel:
@@ -140,15 +140,3 @@ def _phone(told: Told) -> Panel:
 def _mail(told: Told) -> Panel:
     rows = [Text(told.subject, style="bold"), Text(), Text(told.text)]
     return Panel(Group(*rows), title=f"{_('Mail')} \u00b7 {told.name}", subtitle=told.address, width=_SCREEN_WIDTH)
-
-
-def _how_known(told: Told) -> str:
-    """Say in one line how we know that it arrived."""
-    trace = told.trace
-    said = ", ".join(f"{listing.word(each.status)} {format_datetime(each.at, seconds=True)}" for each in trace.statuses)
-    proven = sum(each.proven is Proven.PROVEN for each in trace.proofs)
-    proofs = ngettext("{n} row of it proven by the journal", "{n} rows of it proven by the journal", proven)
-    line = _("{name}: {state}; {statuses}; {proofs}.") if said else _("{name}: {state}; {proofs}.")
-    return line.format(
-        name=told.name, state=listing.word(trace.message.state), statuses=said, proofs=proofs.format(n=proven)
-    )

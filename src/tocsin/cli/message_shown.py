@@ -133,10 +133,7 @@ def reason_words(reason: str) -> str:
 
 def print_trace(trace: Trace, *, beside: Sequence[tuple[str, object]], reveal: bool) -> None:
     """Print the answer first, then how it is known, then everything; ``beside`` are further facts of the message."""
-    message = trace.message
-    listing.lines(sentence(message), style=f"bold {_COLOURS[answer(message)]}")
-    for line in _ground(trace):
-        listing.lines(line)
+    print_answer(trace)
     listing.lines("")
     listing.console().print(
         listing.pairs([*_facts(trace.message, reveal=reveal), *(each for each in beside if each[1])])
@@ -144,6 +141,13 @@ def print_trace(trace: Trace, *, beside: Sequence[tuple[str, object]], reveal: b
     if trace.attempts or trace.statuses or trace.inbound:
         listing.lines("")
         _print_steps(trace)
+
+
+def print_answer(trace: Trace) -> None:
+    """Print whether the person got the message, and how that is known."""
+    listing.lines(sentence(trace.message), style=f"bold {_COLOURS[answer(trace.message)]}")
+    for line in _ground(trace):
+        listing.lines(line)
 
 
 def _ground(trace: Trace) -> list[str]:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from tocsin.customers import commands as customer_commands, queries as customers
 from tocsin.customers.values import AddressKind
+from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, gettext_noop
@@ -93,7 +94,9 @@ def tell_two(
     ``sendings`` are the two channels by name; somebody must be sending and receiving meanwhile (`tocsin serve`).
     """
     phone, mail = people
-    world.post("say", {"from": phone.phone, "name": phone.name, "text": _(_BEFORE)})
+    with language.use(phone.language):
+        before, answer = _(_BEFORE), _(_ANSWER)
+    world.post("say", {"from": phone.phone, "name": phone.name, "text": before})
     _until(lambda: outbox.window_open(PHONE, phone.phone))
     with language.use(phone.language):
         text = _(_TEXT).format(company=company, day=language.format_date(at))
@@ -107,13 +110,14 @@ def tell_two(
     first, second = (each for each in messaging.queue_messages(drafts, by=by) if each is not None)
     _until(lambda: _arrived(first, least=MessageState.DELIVERED))
     world.post("read", {"callback": str(first)})
-    world.post("answer", {"callback": str(first), "text": _(_ANSWER)})
+    world.post("answer", {"callback": str(first), "text": answer})
     _until(lambda: _arrived(first, least=MessageState.READ) and outbox.trace(first).inbound)
     _until(lambda: _arrived(second, least=MessageState.SENT))
+    journal.number_entries()
     told = outbox.trace(first)
-    answer = outbox.inbound_body(told.inbound[-1].id) or {}
+    came = outbox.inbound_body(told.inbound[-1].id) or {}
     return (
-        Told(phone.name, phone.phone, PHONE, "", text, told, before=_(_BEFORE), answer=str(answer.get("text", ""))),
+        Told(phone.name, phone.phone, PHONE, "", text, told, before=before, answer=str(came.get("text", ""))),
         Told(mail.name, mail.email, MAIL, subject, body, outbox.trace(second)),
     )
 

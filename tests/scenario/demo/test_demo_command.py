@@ -29,7 +29,8 @@ def test_two_people_are_told_and_one_answers(tmp_path, capsys):
     assert "Was my card seen?" in said
     assert "Was my card seen?" in phones
     assert "Larkwave" in mails
-    assert "proven by the journal" in said
+    assert "Proven by" in said
+    assert "The person answered this very message" in said
 
 
 def test_the_logs_are_kept_when_asked_and_a_second_demo_replaces_the_first(tmp_path):
