@@ -1,12 +1,15 @@
 """What providers say became of messages: late, twice, in any order, before our own answer, about nobody."""
 
 import itertools
+import random
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
@@ -163,3 +166,32 @@ def test_hundreds_of_statuses_are_one_entry_of_the_journal_and_each_is_proven(ou
     assert models.MessageBatch.objects.filter(kind="statuses").count() == 1
     assert {outbox.state(each) for each in ids} == {MessageState.READ}
     assert {proof.proven for proof in queries.trace(ids[17]).proofs} == {"proven"}
+
+
+def test_answers_and_statuses_that_meet_at_the_same_messages_never_block_each_other(committed_outbox: Any):
+    outbox = committed_outbox
+    outbox.queue(count=300)
+    held = list(outbox.claim(300).messages)
+    words = [says(each.id, kind, provider_id=str(each.id)) for each in held for kind in ORDER]
+    chance = random.Random(1)
+
+    def settle() -> None:
+        mixed = chance.sample(held, len(held))
+        for start in range(0, len(mixed), 60):
+            outcomes = [outbox.outcome(each, accepted=Accepted(str(each.id))) for each in mixed[start : start + 60]]
+            commands.settle(outcomes, sender="a")
+        connection.close()
+
+    def tell() -> None:
+        mixed = chance.sample(words, len(words))
+        for start in range(0, len(mixed), 200):
+            apply(*mixed[start : start + 200])
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for work in [pool.submit(settle), *(pool.submit(tell) for _worker in range(3))]:
+            work.result(30)
+    found = [outbox.message(each.id) for each in held]
+    assert {message.state for message in found} == {MessageState.READ}
+    assert {message.provider_id for message in found} == {str(each.id) for each in held}
+    assert models.MessageStatus.objects.count() == 900
