@@ -143,12 +143,12 @@ class Stage:
         started.line("Listening on")
         return started
 
-    def queue(self, count: int, *, first: int = 0, priority: Priority = Priority.BULK) -> None:
-        """Queue messages to ``count`` people."""
+    def queue(self, count: int, *, first: int = 0, priority: Priority = Priority.BULK, people: int = 10**8) -> None:
+        """Queue messages, to as many people or in turn to only so many."""
         names = list(self.numbers)
         drafts = [
             Draft(
-                channel=names[number % len(names)], address=f"+336{number:08}", address_kind=AddressKind.PHONE, prepared=PREPARED,
+                channel=names[number % len(names)], address=f"+336{number % people:08}", address_kind=AddressKind.PHONE, prepared=PREPARED,
                 priority=priority, purpose=Purpose.SERVICE, once_key=f"notice-{number}",
             )
             for number in range(first, first + count)
