@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 TEXT_LENGTH_MAX = 500
+_CODE_MAX = (1 << 31) - 1  # of an integer in PostgreSQL
 
 
 def kept(text: str) -> str:
@@ -15,6 +16,11 @@ def kept(text: str) -> str:
     if text.isascii():
         return text[:TEXT_LENGTH_MAX].replace("\0", "") if "\0" in text else text[:TEXT_LENGTH_MAX]
     return text[:TEXT_LENGTH_MAX].replace("\0", "").encode(errors="replace").decode()
+
+
+def code(given: int) -> int:
+    """Return a provider's code as PostgreSQL can keep it."""
+    return max(-_CODE_MAX, min(given, _CODE_MAX))
 
 
 def uuids(values: Iterable[UUID]) -> str:

@@ -43,6 +43,7 @@ PAUSES_SECONDS = (5, 30, 120, 600, 3600, 6 * 3600)  # after the first try, the s
 NOBODYS_PAUSES_SECONDS = (1, 5, 30, 120, 600)  # a status can come before our answer is stored
 DEADLOCK = "40P01"  # as PostgreSQL names it (appendix A of its manual)
 DEADLOCKS_MAX = 3
+PROGRAM_LIMIT = "54"  # the class of its codes for what is too large for it: a body's fault, not the server's
 ERASED_AT_ONCE_MAX = 10_000
 _LOG = logging.getLogger("tocsin.messaging")
 
@@ -126,7 +127,7 @@ def take_intake(read: Read, *, limit: int = TAKEN_AT_ONCE_MAX) -> int:
             return len(claimed)
         except OperationalError as error:
             # Two workers met at the same people in another order: the server undid one of them.
-            if getattr(error.__cause__, "sqlstate", "") != DEADLOCK or attempt == DEADLOCKS_MAX - 1:
+            if _sqlstate(error) != DEADLOCK or attempt == DEADLOCKS_MAX - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
 
@@ -180,12 +181,16 @@ def _applied(readable: Sequence[Taken]) -> list[Settled]:
     try:
         with transaction.atomic():
             return [_settled(each) for each in taking.apply(readable)]
-    except OperationalError:
-        raise  # the server's trouble, not a body's
-    except Exception as error:  # noqa: BLE001 - found out below which of them it is
+    except Exception as error:  # found out below which of them it is
+        if isinstance(error, OperationalError) and not _sqlstate(error).startswith(PROGRAM_LIMIT):
+            raise  # the server's trouble, not a body's
         if len(readable) == 1:
             return [_failed(readable[0].id, readable[0].tries, error)]
     return [settled for each in readable for settled in _applied([each])]
+
+
+def _sqlstate(error: OperationalError) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
 
 
 def _settled(done: taking.Remains) -> Settled:

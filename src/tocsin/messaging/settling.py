@@ -148,7 +148,7 @@ def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, tuple[int, in
         return _Decided(MessageState.SENT, detail="held" if outcome.accepted.held else "")
     if outcome.error is None:
         return _broken(outcome, row, now=now)
-    error, code, detail = outcome.error, outcome.error.code, outcome.error.detail
+    error, code, detail = outcome.error, columns.code(outcome.error.code), outcome.error.detail
     state, reason, next_try_at = MessageState.FAILED, error.reason, None
     if error.verdict is Verdict.UNKNOWN:
         state, reason = MessageState.UNKNOWN, Reason.NO_ANSWER

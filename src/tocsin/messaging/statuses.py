@@ -122,10 +122,11 @@ def apply_statuses(
 def _kept(update: StatusUpdate) -> StatusUpdate:
     """Return an update whose texts can be kept; nearly always itself."""
     joined = f"{update.provider_id}{update.detail}{update.category}{update.price_type}"
-    if joined == columns.kept(joined):
+    code = columns.code(update.code)
+    if joined == columns.kept(joined) and code == update.code:
         return update
     return replace(
-        update, provider_id=columns.kept(update.provider_id), detail=columns.kept(update.detail),
+        update, code=code, provider_id=columns.kept(update.provider_id), detail=columns.kept(update.detail),
         category=columns.kept(update.category), price_type=columns.kept(update.price_type),
     )  # fmt: skip
 

@@ -194,3 +194,13 @@ def test_the_database_itself_keeps_an_attempt_as_it_was(outbox: Any, held: Claim
     outbox.settle(held, accepted=Accepted("wamid.1"))
     with pytest.raises(IntegrityError), transaction.atomic():
         models.MessageAttempt.objects.update(state="failed")
+
+
+def test_a_code_too_large_for_a_column_ends_its_message_and_keeps_back_no_other(outbox: Any):
+    outbox.queue(count=2)
+    odd, good = outbox.claim().messages
+    refused = TransportError(permanent=True, verdict=Verdict.DEAD, reason=Reason.REFUSED, code=2**40)
+    outcomes = [outbox.outcome(odd, error=refused), outbox.outcome(good, accepted=Accepted("wamid.1"))]
+    assert commands.settle(outcomes, sender="a") == 2
+    assert (outbox.state(odd.id), outbox.state(good.id)) == (MessageState.FAILED, MessageState.SENT)
+    assert {proof.proven for proof in queries.trace(odd.id).proofs} == {"proven"}

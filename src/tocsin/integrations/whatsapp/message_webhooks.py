@@ -36,6 +36,7 @@ MEDIA = ("image", "video", "audio", "document", "sticker")
 # Not a message that waits for an answer. Whether a reaction opens the window Meta does not say; so it does not.
 SILENT = frozenset({"reaction", "edit", "revoke"})
 NO_CODE = -1  # in no table: what is told of a message without a code is final for this message only
+_CODE = re.compile(r"[0-9]{1,9}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 
 
@@ -191,7 +192,7 @@ def _status(status: Mapping[str, Any], *, change: Change, line: str, people: _Pe
         provider_id=provider_id,
         status=kind,
         at=moment(status.get("timestamp")) or change.at,
-        message_id=_ours(status.get("biz_opaque_callback_data")),
+        message_id=_ours(text(status.get("biz_opaque_callback_data"))),
         category=text(pricing.get("category")),
         price_type=text(pricing.get("type")),
         line=line,
@@ -204,8 +205,8 @@ def _status(status: Mapping[str, Any], *, change: Change, line: str, people: _Pe
 def _failed(update: StatusUpdate, status: Mapping[str, Any]) -> StatusUpdate:
     """Return the update with what its first error means."""
     error = mapping(next(iter(listed(status.get("errors"))), None))
-    given = error.get("code")
-    code = given if isinstance(given, int) else int(given) if isinstance(given, str) and given.isdecimal() else 0
+    given = text(error.get("code"))
+    code = int(given) if _CODE.fullmatch(given) else 0
     # Without a code it is this message's failure; as a code, 0 would mean that our token is not good.
     verdict, reason, _wait = verdict_of(code or NO_CODE, to=update.addresses.get(AddressKind.PHONE, ""))
     details = text(mapping(error.get("error_data")).get("details"))
@@ -214,10 +215,9 @@ def _failed(update: StatusUpdate, status: Mapping[str, Any]) -> StatusUpdate:
 
 
 @lru_cache(maxsize=2048)
-def _ours(handed_back: Any) -> UUID | None:
+def _ours(handed_back: str) -> UUID | None:
     """Return our message's id when it is what was handed back; whatever else another tool of the account sent."""
-    given = text(handed_back)
-    return UUID(given) if _UUID.fullmatch(given) else None
+    return UUID(handed_back) if _UUID.fullmatch(handed_back) else None
 
 
 def calls(change: Change) -> Iterator[Update]:
