@@ -21,8 +21,8 @@ OTHER = "+34600000002"
 PRICING = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"}
 
 
-def verbs() -> list[str]:
-    return list(journal_models.JournalEntry.objects.order_by("id").values_list("verb", flat=True))
+def entries(verb: str) -> int:
+    return int(journal_models.JournalEntry.objects.filter(verb=verb).count())
 
 
 def test_a_message_is_kept_with_its_text_sealed_and_opens_the_window(hooks: Hooks) -> None:
@@ -230,7 +230,7 @@ def test_what_nobody_understands_is_kept_whole_and_taken_in_once_it_is_understoo
 
     assert commands.take_intake(wiser) == 1
     assert {state for state, _ in hooks.states()} == {"done"}
-    assert "messaging.intake_retried" in verbs()
+    assert entries("messaging.intake_retried") >= 1
 
 
 def test_a_message_on_a_line_nobody_connected_waits_aside_until_somebody_does(hooks: Hooks) -> None:
@@ -287,12 +287,13 @@ def test_who_changed_number_takes_windows_objections_and_the_address_book_along(
         type="system", system={"type": "user_changed_number", "wa_id": OTHER[1:]}, at=NOW + timedelta(seconds=5),
         **{"from": PHONE[1:]},
     )  # fmt: skip
+    before = entries("messaging.addresses_changed")
     for _ in range(2):
         hooks.take(hooks.messages(messages=[changed]), at=NOW + timedelta(minutes=1))
     assert hooks.windows() == {OTHER: NOW}
     assert list(models.PersonObjection.objects.values_list("address", "purpose")) == [(OTHER, "marketing")]
     assert people.CustomerAddress.objects.get().value == OTHER
-    assert verbs().count("messaging.addresses_changed") == 1
+    assert entries("messaging.addresses_changed") == before + 1
 
 
 def test_what_was_said_before_a_change_and_comes_after_it_is_of_the_new_number(hooks: Hooks) -> None:
@@ -334,5 +335,7 @@ def test_who_reported_spam_by_a_failed_status_is_not_written_to_again(hooks: Hoo
 
 
 def test_the_journal_says_what_the_machine_took_in(hooks: Hooks) -> None:
-    hooks.take(hooks.change("account_update", {"event": "ACCOUNT_DELETED"}))
-    assert "messaging.line_changed" in verbs()
+    before = entries("messaging.line_changed")
+    for _ in range(2):
+        hooks.take(hooks.change("account_update", {"event": "ACCOUNT_DELETED"}))
+    assert entries("messaging.line_changed") == before + 1
