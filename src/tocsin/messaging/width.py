@@ -6,7 +6,7 @@ wait for each other.
 """
 
 LEAST, MOST = 16, 256
-NEAR, FAR = 2.0, 4.0  # times the shortest answer
+NEAR, FAR = 1.5, 3.0  # times the shortest answer
 FORGET = 1.0005  # the shortest seen grows with each answer, so that a slower road is learnt
 SMOOTH = 0.1
 
