@@ -186,7 +186,9 @@ def taken_in():
 def read_back(app, updates, *, count=20_000):
     """Take in one status of each of so many messages that were sent, and return how fast."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE tocsin_webhookintake, tocsin_outboundmessage, tocsin_messagestatus, tocsin_messageprice")
+        cursor.execute(
+            "TRUNCATE tocsin_webhookintake, tocsin_outboundmessage, tocsin_messagestatus, tocsin_messageprice"
+        )
         cursor.execute(MESSAGES, [count // updates, updates])
         cursor.execute("ANALYZE tocsin_outboundmessage")
     bodies = [body_of(number, updates) for number in range(count // updates)]
