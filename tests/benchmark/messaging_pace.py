@@ -20,6 +20,7 @@ from tests.contract.messaging.conftest import Outbox
 from tests.scenario.messaging.stage import set_up, until
 
 from tocsin.kernel import clock
+from tocsin.messaging import commands
 from tocsin.messaging.values import Accepted
 from tocsin.project import database
 
@@ -105,10 +106,12 @@ def portfolio_day() -> list[str]:
     most = total = 0
     while now < end:
         with clock.fixed(now):
-            for message in outbox.claim(100, people_per_day=LIMIT).messages:
-                outbox.settle(message, accepted=Accepted(f"wamid.{message.id}"))
-                went.append((now, message.address))
-                total += 1
+            claimed = outbox.claim(100, people_per_day=LIMIT).messages
+            commands.settle(
+                [outbox.outcome(each, accepted=Accepted(f"wamid.{each.id}")) for each in claimed], sender="a"
+            )
+            went += [(now, message.address) for message in claimed]
+            total += len(claimed)
         while went and went[0][0] <= now - DAY:
             went.popleft()
         most = max(most, len({who for _at, who in went}))

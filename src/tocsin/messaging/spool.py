@@ -9,7 +9,6 @@ and the id of a message that is settled.
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from tocsin.kernel import clock, failpoints, home
 from tocsin.messaging.ports import Outcome, TransportError
@@ -52,7 +53,7 @@ class Spool:
 
     def answer(self, outcome: Outcome) -> None:
         """Note an outcome, so that it is not lost with the process before it is settled."""
-        line = b"a%s\n" % json.dumps(_plain(outcome), separators=(",", ":")).encode()
+        line = b"a%s\n" % orjson.dumps(_plain(outcome))
         self._append(line)
         self._open.setdefault(outcome.message_id, []).append(line)
 
@@ -87,7 +88,7 @@ class Spool:
         aside = self._path.with_suffix(".aside")
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        head = json.dumps({"boot": boot_id(), "sender": self.sender}).encode() + b"\n"
+        head = orjson.dumps({"boot": boot_id(), "sender": self.sender}) + b"\n"
         text = head + b"".join(line for lines in self._open.values() for line in lines)
         if os.write(descriptor, text) != len(text):
             os.close(descriptor)
@@ -161,7 +162,7 @@ def _read(path: Path, descriptor: int) -> LeftBehind:
         if kind == b"b":
             begun.add(UUID(text))
         elif kind == b"a":
-            outcome = _outcome(json.loads(text))
+            outcome = _outcome(orjson.loads(text))
             answered[outcome.message_id] = outcome
         else:
             begun.discard(UUID(text))
@@ -184,7 +185,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     return {
         "id": outcome.message_id.hex, "number": outcome.number, "fallback": outcome.fallback,
         "digest": outcome.digest.hex(), "detail": outcome.detail,
-        "times": [at and at.isoformat() for at in (outcome.claimed_at, outcome.begun_at, outcome.answered_at)],
+        "times": [outcome.claimed_at, outcome.begun_at, outcome.answered_at],
         "accepted": accepted and [accepted.provider_id, accepted.held],
         "error": error and [
             error.permanent, error.verdict, error.reason, error.code, error.detail, error.wait_seconds
