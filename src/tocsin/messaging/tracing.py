@@ -76,7 +76,11 @@ def body_of(message_id: UUID) -> Content | None:
 def trace(message_id: UUID) -> Trace:
     """Return all that is known of a message, each row with its proof checked against the journal."""
     row = _row(message_id)
-    attempts = list(models.MessageAttempt.objects.filter(message_id=row.id).order_by("number", "claimed_at", "id"))
+    # Of one attempt both may be there: that its sender was given up, and what it told later.
+    attempts = sorted(
+        models.MessageAttempt.objects.filter(message_id=row.id),
+        key=lambda each: (each.number, each.answered_at is not None, each.claimed_at),
+    )
     statuses = list(models.MessageStatus.objects.filter(message_id=row.id).order_by("at", "received_at"))
     return Trace(
         message=_message(row),
