@@ -9,6 +9,7 @@ own. Printed are messages a second of all together, and processor time per messa
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,7 @@ def main() -> None:
                 pass
             os.environ["TOCSIN_DATABASE_URL"] = f"postgresql://tocsin@/tocsin?host={place.socket_folder}"
             measure(given, place.data)
+        shutil.rmtree(place.base)
 
 
 def measure(given: argparse.Namespace, data: Path) -> None:
