@@ -19,15 +19,16 @@ from tocsin.messaging import attempts, bodies, columns, pacing
 from tocsin.messaging.ports import Limits
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Claimed, ClaimedMessage, Prepared, Purpose, Reason
-from tocsin.staff.errors import SealBroken
+from tocsin.staff.errors import SealBroken, SealedByAnotherKey
 
 WINDOW = timedelta(hours=24)
 WINDOW_MARGIN = timedelta(seconds=60)  # the provider's clock, and the time the message takes to get there
+KEY_WAIT = timedelta(minutes=15)  # what was sealed with a key that is not there holds up nothing else
 TEMPLATE_WAIT = timedelta(minutes=15)  # a template held without a time is looked at again
 ROUNDS_MAX = 5  # of one claim: in each some were found that may not go now
 SWITCH_LOCK = 0x6F757462  # "outb": claims share it, whoever throws a switch has it alone
 _CHANNEL = """
-SELECT account, portfolio, paused_at IS NOT NULL, held_until, held_reason,
+SELECT account, coalesce(nullif(portfolio, ''), account), paused_at IS NOT NULL, held_until, held_reason,
        (SELECT count(*) FROM tocsin_messagingswitch)
   FROM tocsin_messagingchannel WHERE name = %(channel)s
 """
@@ -47,7 +48,8 @@ SELECT due.*, body.sealed,
                   WHERE channel = %(channel)s AND address = due.address) > %(open_since)s, FALSE) AS in_window,
        due.purpose <> 'security' AND (
          EXISTS (SELECT 1 FROM tocsin_personobjection stop WHERE stop.kind = due.address_kind
-                    AND stop.address = due.address AND stop.purpose IN ('', due.purpose) AND stop.lifted_at IS NULL)
+                    AND stop.address = CASE due.address_kind WHEN 'email' THEN lower(due.address) ELSE due.address END
+                    AND stop.purpose IN ('', due.purpose) AND stop.lifted_at IS NULL)
          OR EXISTS (SELECT 1 FROM tocsin_addressname same JOIN tocsin_personobjection stop
                         ON stop.kind = same.other_kind AND stop.address = same.other_value
                      WHERE same.portfolio = %(portfolio)s AND same.kind = due.address_kind
@@ -207,7 +209,11 @@ def _sort(line: _Line, rows: Sequence[Due], *, now: datetime) -> _Sorted:
     """Decide about each: first what forbids it for good, then its template, then the paces all messages share."""
     found = _Sorted()
     for row in rows:
-        text = _text(row)
+        try:
+            text = _text(row)
+        except SealedByAnotherKey:
+            found.waiting[row.id] = (now + KEY_WAIT, Reason.TRY_LATER)  # the key it needs may be brought back
+            continue
         reason = text if isinstance(text, Reason) else _forbidden(row, now=now)
         if reason:
             found.withheld.append((row, reason))

@@ -22,16 +22,21 @@ from tocsin.staff.permissions import Act
 models = lazily("tocsin.messaging.models")
 
 CANCELLED_AT_ONCE_MAX = 5_000
+# What a sender holds this moment may come back to be tried again: its time is over then.
 _CANCEL = """
 WITH waiting AS (
   SELECT id FROM tocsin_outboundmessage
-   WHERE state IN ('queued', 'retrying')
+   WHERE (state IN ('queued', 'retrying') OR state = 'claimed' AND (expires_at IS NULL OR expires_at > %(now)s))
      AND (broadcast = %(broadcast)s AND broadcast <> '' OR id = ANY(%(ids)s::uuid[]))
    ORDER BY id LIMIT %(limit)s FOR UPDATE)
 UPDATE tocsin_outboundmessage message
-   SET state = 'withheld', state_at = %(now)s, reason = 'cancelled', next_try_at = NULL
+   SET state = CASE message.state WHEN 'claimed' THEN 'claimed' ELSE 'withheld' END,
+       state_at = CASE message.state WHEN 'claimed' THEN message.state_at ELSE %(now)s END,
+       reason = CASE message.state WHEN 'claimed' THEN message.reason ELSE 'cancelled' END,
+       expires_at = CASE message.state WHEN 'claimed' THEN %(now)s ELSE message.expires_at END,
+       next_try_at = NULL
   FROM waiting WHERE message.id = waiting.id
-RETURNING message.id, message.tries, message.channel, message.digest
+RETURNING message.state = 'withheld', message.id, message.tries, message.channel, message.digest
 """
 
 
@@ -62,29 +67,34 @@ def decide_unknown(message_id: UUID, *, resend: bool, reason: str, by: Author) -
 
 
 def cancel_messages(*, broadcast: str = "", message_ids: Collection[UUID] = (), reason: str, by: Author) -> int:
-    """Withhold what still waits of a broadcast, or these messages, and return how many; what was sent stays sent."""
+    """Withhold what still waits of a broadcast, or these messages, and return how many; what was sent stays sent.
+
+    What senders hold by then is under way: it goes out, but it is not tried again.
+    """
     permissions.check(Act.PAUSE_OUTBOX, by=by)
     cancelled = 0
     while True:
-        count = _cancel_some(broadcast=broadcast, message_ids=message_ids, reason=reason, by=by)
+        found, count = _cancel_some(broadcast=broadcast, message_ids=message_ids, reason=reason, by=by)
         cancelled += count
-        if count < CANCELLED_AT_ONCE_MAX:
+        if found < CANCELLED_AT_ONCE_MAX:
             return cancelled
 
 
-def _cancel_some(*, broadcast: str, message_ids: Collection[UUID], reason: str, by: Author) -> int:
+def _cancel_some(*, broadcast: str, message_ids: Collection[UUID], reason: str, by: Author) -> tuple[int, int]:
+    """Return how many messages were found, and how many of them were withheld."""
     now = clock.now()
     given = {"broadcast": broadcast, "ids": list(message_ids), "now": now, "limit": CANCELLED_AT_ONCE_MAX}
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(_CANCEL, given)
-            rows = cursor.fetchall()
+            found = cursor.fetchall()
+        rows = [row for is_withheld, *row in found if is_withheld]
         if rows:
             attempts.record([_cancelled(*row, at=now) for row in rows])
             facts = {"messages": len(rows), "broadcast": broadcast}
             personal = {"reason": (reason, "outbox")} if reason else {}
             journal.write(verb="messaging.messages_cancelled", subject="outbox", by=by, facts=facts, personal=personal)
-    return len(rows)
+    return len(found), len(rows)
 
 
 def _cancelled(message_id: UUID, tries: int, channel: str, digest: bytes, *, at: datetime) -> Ended:

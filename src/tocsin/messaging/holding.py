@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import pacing
+from tocsin.messaging import objecting, pacing
 from tocsin.messaging.channels import hold_channel
 from tocsin.messaging.values import Purpose, Verdict
 
@@ -125,7 +125,8 @@ def _object(refused: _Refused) -> None:
     """Note that a person stopped us: of marketing when that is what they got, else of everything but security."""
     only_marketing = refused.marketing and not refused.refusal.complained
     given = {
-        "kind": refused.address_kind, "address": refused.address, "reason": refused.words, "now": refused.now,
+        "kind": refused.address_kind, "address": objecting.compared(refused.address_kind, refused.address),
+        "reason": refused.words, "now": refused.now,
         "purpose": Purpose.MARKETING if only_marketing else "",
     }  # fmt: skip
     with connection.cursor() as cursor:

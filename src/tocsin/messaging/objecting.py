@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import connection
 
+from tocsin.customers.values import AddressKind
 from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
@@ -37,7 +38,7 @@ def keep(told: Sequence[tuple[Objection, str]]) -> None:
     for each, portfolio in told:
         at = min(each.at, now)
         for kind, value in each.addresses.items():
-            address = followed(portfolio, kind.value, value, at=at)
+            address = compared(kind, followed(portfolio, kind.value, value, at=at))
             key = (kind.value, address, each.purpose.value if each.purpose else "")
             newest[key] = max(newest.get(key, (at, each.stopped)), (at, each.stopped))
     rows = [
@@ -53,3 +54,8 @@ def keep(told: Sequence[tuple[Objection, str]]) -> None:
             rows=[(f"{kind} {purpose or 'all'} {'stopped' if stopped else 'resumed'}", address)
                   for kind, address, purpose, stopped in news],
         )  # fmt: skip
+
+
+def compared(kind: str, address: str) -> str:
+    """Return an address as objections are kept: no mail server tells people apart by the case of their letters."""
+    return address.lower() if kind == AddressKind.EMAIL else address

@@ -223,8 +223,11 @@ def _write(ends: Sequence[_End], *, sender: str, now: datetime) -> None:
 def _moves(end: _End, *, sender: str) -> bool:
     """Whether it is still this attempt the message waits for, or one that tells more than is known."""
     row, state = end.row, end.decided.state
-    if row.tries != end.outcome.number or row.claimed_by != sender:
+    if row.tries != end.outcome.number:
         return False
+    if row.claimed_by != sender:
+        # A person had it sent again before its slow sender told: what was taken does not go out once more.
+        return bool(end.outcome.accepted) and not row.claimed_by and row.state == MessageState.QUEUED
     if row.state == MessageState.CLAIMED:
         return True
     final = state in (MessageState.SENT, MessageState.FAILED)

@@ -33,3 +33,7 @@ class SealBroken(TocsinError):
 
 class SealKeyMissing(TocsinError):
     """The key of this installation that sealed its secrets is gone, or is another one."""
+
+
+class SealedByAnotherKey(SealKeyMissing):
+    """There is a key, and it is another one: what was sealed since opens, what was sealed before does not."""

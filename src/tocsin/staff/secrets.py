@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tocsin.kernel import home
 from tocsin.kernel.language import gettext as _
-from tocsin.staff.errors import SealBroken, SealKeyMissing
+from tocsin.staff.errors import SealBroken, SealedByAnotherKey, SealKeyMissing
 
 MAGIC = b"TCSEAL1"
 MAGIC_OF_MANY = b"TCSEAL2"
@@ -134,7 +134,7 @@ def _installation_key(name: bytes) -> bytes:
     path = home.home_path() / "keys" / KEY_NAME
     sealing = home.installation_key(KEY_NAME) if path.exists() else b""
     if not sealing or _name_of(sealing) != name:
-        raise SealKeyMissing(
+        raise (SealedByAnotherKey if sealing else SealKeyMissing)(
             _("The key that sealed the secrets is not there.") if not sealing
             else _("The secrets were sealed with another key than the one that is there."),
             where=path,

@@ -11,8 +11,9 @@ from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock, home
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import claiming, commands, queries
+from tocsin.messaging.holding import Refusal, take_refusals
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Priority, Purpose, Reason
+from tocsin.messaging.values import Priority, Purpose, Reason, Verdict
 from tocsin.staff.errors import SealKeyMissing
 
 models = lazily("tocsin.messaging.models")
@@ -189,12 +190,41 @@ def test_without_the_key_nothing_is_claimed_and_nothing_is_lost(outbox: Any):
     queued = outbox.queue(count=3)
     key = home.data_home() / "keys" / "secrets"
     kept = key.read_bytes()
-    key.write_bytes(bytes(32))
+    key.unlink()
     models.MessageBody.objects.update(sealed=b"TCSEAL2" + bytes(200))
     with pytest.raises(SealKeyMissing):
         outbox.claim()
     key.write_bytes(kept)
+    key.chmod(0o600)
     assert {outbox.state(each) for each in queued} == {MessageState.QUEUED}
+
+
+def test_what_was_sealed_with_a_key_that_was_lost_waits_and_holds_up_nothing_else(outbox: Any):
+    before, since = outbox.queue(count=2)
+    models.MessageBody.objects.filter(id=before).update(sealed=b"TCSEAL2" + bytes(200))
+    assert [message.id for message in outbox.claim().messages] == [since]
+    assert (outbox.state(before), outbox.message(before).reason) == (MessageState.QUEUED, Reason.TRY_LATER)
+
+
+def test_a_portfolio_nobody_named_is_the_account_so_that_an_objection_under_another_name_counts(outbox: Any):
+    models.MessagingChannel.objects.update(portfolio="")
+    models.AddressName.objects.create(
+        portfolio="account", kind="phone", value="+34600000000", other_kind="whatsapp", other_value="ES.1",
+        seen_at=clock.now(),
+    )  # fmt: skip
+    object_to("ES.1", kind=AddressKind.WHATSAPP)
+    outbox.queue(purpose=Purpose.MARKETING)
+    assert not outbox.claim().messages
+
+
+def test_a_complaint_about_mail_counts_however_the_address_is_written(outbox: Any):
+    mail = {"address_kind": AddressKind.EMAIL, "purpose": Purpose.MARKETING}
+    outbox.queue(outbox.draft(address="Anna@example.org", **mail))
+    (message,) = outbox.claim().messages
+    refusal = Refusal(message.id, Verdict.STOPPED, Reason.REFUSED_BY_PERSON, complained=True)
+    take_refusals([refusal], now=clock.now())
+    outbox.queue(outbox.draft(address="anna@example.org", **mail), outbox.draft(address="ANNA@example.org", **mail))
+    assert not outbox.claim().messages
 
 
 def test_one_person_s_backlog_waits_for_the_pair_and_nobody_else_does(outbox: Any):

@@ -1,5 +1,6 @@
 """Kill switches, what a person decides, and what the outbox says of itself."""
 
+from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
@@ -10,10 +11,12 @@ from tests.contract.messaging.conftest import MONA
 
 from tocsin.journal import queries as journal
 from tocsin.journal.values import MACHINE
+from tocsin.kernel import clock
 from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import NoSuchChannel, NoSuchMessage, NotDecidable
+from tocsin.messaging.ports import TransportError
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Priority, Purpose, Reason
+from tocsin.messaging.values import Accepted, Priority, Purpose, Reason, Verdict
 from tocsin.staff.errors import SignatureNeeded
 
 
@@ -117,6 +120,29 @@ def test_what_waits_of_a_broadcast_is_cancelled_and_what_was_sent_stays_sent(out
     assert {outbox.state(each) for each in others} == {MessageState.QUEUED}
     assert commands.cancel_messages(message_ids=others[:1], reason="", by=MONA) == 1
     assert {proof.proven for proof in queries.trace(others[0]).proofs} == {"proven"}
+
+
+def test_what_was_under_way_when_it_was_cancelled_is_not_tried_again(outbox: Any):
+    first, second, third = outbox.queue(count=3, broadcast="spring")
+    taken, refused = outbox.claim(2).messages
+    assert commands.cancel_messages(broadcast="spring", reason="wrong wording", by=MONA) == 1
+    outbox.settle(taken, accepted=Accepted("wamid.1"))
+    slow = TransportError(permanent=False, verdict=Verdict.SLOW_LINE, reason=Reason.TRY_LATER)
+    outbox.settle(refused, error=slow)
+    with clock.fixed(clock.now() + timedelta(minutes=5)):
+        assert not outbox.claim().messages
+    assert [str(outbox.state(each)) for each in (first, second, third)] == ["sent", "withheld", "withheld"]
+
+
+def test_the_answer_of_a_slow_sender_ends_what_a_person_had_sent_again(outbox: Any):
+    outbox.queue()
+    (message,) = outbox.claim(sender="elsewhere").messages
+    with clock.fixed(clock.now() + timedelta(minutes=5)):
+        commands.recover()
+    commands.decide_unknown(message.id, resend=True, reason="no status came", by=MONA)
+    outbox.settle(message, sender="elsewhere", accepted=Accepted("wamid.1"))
+    assert outbox.state(message.id) == MessageState.SENT
+    assert not outbox.claim().messages
 
 
 def test_the_outbox_says_what_waits_on_each_channel_and_why(outbox: Any):
