@@ -210,7 +210,7 @@ def rows(sql: str, given: Sequence[object] = ()) -> list[tuple[Any, ...]]:
 
 
 def until(
-    holds: Callable[[], bool], *, seconds: float = 60, every: float = 0.05, told: Callable[[], object] = str
+    holds: Callable[[], bool], *, seconds: float = 60, every: float = 0.2, told: Callable[[], object] = str
 ) -> None:
     """Wait until something holds, which other processes bring about; ``told`` says how it stands when it does not."""
     deadline = time.monotonic() + seconds

@@ -9,6 +9,7 @@ import random
 import signal
 from collections import Counter
 
+import pytest
 from tests.scenario.messaging.stage import Process, Stage, rows, until
 
 from tocsin.project import database_server
@@ -31,8 +32,8 @@ FAULTS = {
     ],
 }
 KILLS = int(os.environ.get("TOCSIN_FAULTS") or 5)
-MESSAGES = 2_000 * KILLS if KILLS > 5 else 1_500
-FEW = 400
+MESSAGES = 2_000 * KILLS if KILLS > 5 else 1_200
+FEW = 300
 SECONDS_MAX = 60 + MESSAGES / 50
 
 
@@ -98,6 +99,7 @@ def check_accounts(stage: Stage, *, messages: int) -> Counter[str]:
     return states
 
 
+@pytest.mark.timeout(300 + 2 * SECONDS_MAX)
 def test_killed_at_seeded_moments_no_message_is_lost_and_none_is_sent_twice(stage: Stage) -> None:
     stage.connect(timeout_seconds=2.0)
     stage.simulate(faults=FAULTS)
