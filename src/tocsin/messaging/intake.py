@@ -41,6 +41,7 @@ KEEP_DONE_DAYS = 7  # of the others: as long as the provider repeats them
 TRIES_MAX = 7
 PAUSES_SECONDS = (5, 30, 120, 600, 3600, 6 * 3600)  # after the first try, the second ...
 NOBODYS_PAUSES_SECONDS = (1, 5, 30, 120, 600)  # a status can come before our answer is stored
+RECEIVED = ":received"  # beside the headers of a body: when it came
 DEADLOCK = "40P01"  # as PostgreSQL names it (appendix A of its manual)
 DEADLOCKS_MAX = 3
 PROGRAM_LIMIT = "54"  # the class of its codes for what is too large for it: a body's fault, not the server's
@@ -173,7 +174,9 @@ def _read(each: _Claimed, read: Read) -> Taken:
     if each.sealed is None or not each.kind:
         raise TocsinError("its text was erased" if each.sealed is None else "its application was removed")
     body = SEALING.unseal(bytes(each.sealed), about=each.digest.hex())
-    updates = read(each.kind, body, each.headers)
+    # Some providers do not say when it was: then it was when it came, however late it is taken in.
+    headers = {**each.headers, RECEIVED: each.received_at.isoformat()} if each.headers else each.headers
+    updates = read(each.kind, body, headers)
     return Taken(id=each.id, kind=each.kind, received_at=each.received_at, tries=each.tries, updates=tuple(updates))
 
 

@@ -3,11 +3,13 @@
 import base64
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from urllib.parse import parse_qs, parse_qsl, urlsplit, urlunsplit
 from uuid import UUID
 
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
+from tocsin.integrations.http_calls.moments import from_iso
 from tocsin.integrations.sms.replies import meaning
 from tocsin.kernel import clock
 from tocsin.messaging.values import Aside, InboundUpdate, Objection, StatusKind, StatusUpdate, Update
@@ -61,15 +63,15 @@ class Reports:
 
     def updates(self, body: bytes, *, headers: Mapping[str, str]) -> Sequence[Update]:
         """Read one verified body."""
-        told = dict(_fields(body) or ())
+        told, at = dict(_fields(body) or ()), from_iso(headers.get(":received")) or clock.now()
         if "MessageStatus" in told or ("SmsStatus" in told and "Body" not in told):
-            return _status(told, path=headers.get(":path", ""))
+            return _status(told, path=headers.get(":path", ""), at=at)
         if told.get("From") and told.get("MessageSid"):
-            return tuple(_inbound(told))
+            return tuple(_inbound(told, at=at))
         return (Aside("sms_not_understood", {"fields": sorted(told)[:40]}),)
 
 
-def _status(told: Mapping[str, str], *, path: str) -> Sequence[Update]:
+def _status(told: Mapping[str, str], *, path: str, at: datetime) -> Sequence[Update]:
     word = (told.get("MessageStatus") or told.get("SmsStatus") or "").lower()
     if word in _UNDER_WAY:
         return ()
@@ -80,18 +82,18 @@ def _status(told: Mapping[str, str], *, path: str) -> Sequence[Update]:
     verdict, reason = meaning(code) if kind is StatusKind.FAILED else (None, None)
     return (
         StatusUpdate(
-            told.get("MessageSid", ""), kind, clock.now(), message_id=_our_id(path), verdict=verdict, reason=reason,
+            told.get("MessageSid", ""), kind, at, message_id=_our_id(path), verdict=verdict, reason=reason,
             code=code, detail=f"{word} {code}" if code else word, line=_line(told, ours="From"),
         ),
     )  # fmt: skip
 
 
-def _inbound(told: Mapping[str, str]) -> Iterator[Update]:
+def _inbound(told: Mapping[str, str], *, at: datetime) -> Iterator[Update]:
     number = customers.phone(told["From"])
     if number is None:
         yield Aside("sms_sender_unknown", {"fields": sorted(told)[:40]})
         return
-    text, at, line = told.get("Body", ""), clock.now(), _line(told, ours="To")
+    text, line = told.get("Body", ""), _line(told, ours="To")
     yield InboundUpdate(
         line=line, provider_id=told["MessageSid"], addresses={AddressKind.PHONE: number},
         kind="media" if told.get("MediaUrl0") else "text", at=at, text=text, part=dict(told),
@@ -122,10 +124,10 @@ def _fields(body: bytes) -> list[tuple[str, str]] | None:
 
 def _forms(address: str) -> Iterator[str]:
     """Yield the address as it was asked, and with the other scheme, and with and without the usual port."""
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
     try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        host = f"[{host}]" if ":" in host else host
         port = str(parts.port or "")
     except ValueError:
         return

@@ -163,3 +163,8 @@ def test_a_wrong_setting_is_named(changes: dict[str, str], place: str):
     with pytest.raises(ChannelNotUnderstood) as caught:
         channel.connect("sms", settings=given, secrets={"token": TOKEN})
     assert f"setting {place}" in str(caught.value.where) and TOKEN not in str(caught.value)
+
+
+def test_a_host_that_is_no_host_is_not_signed_and_breaks_nothing():
+    headers = {"X-Twilio-Signature": "x"}
+    assert not RECEIVING.verified(headers, b"a=1", secrets=["s"], address="https://[bad/webhooks/v1/x")
