@@ -223,11 +223,33 @@ class WebhooksIn:
         # Usually all of it is here at once, though the server may not say yet that no more comes.
         is_whole = "content-length" in headers and len(body) == int(told)
         if message["type"] != "http.request" or (message.get("more_body", False) and not is_whole):
-            body = await _rest(message, receive)
+            return await self._rest(message, receive)
         if len(body) > BODY_BYTES_MAX:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         self._room.take(len(body))
         return body
+
+    async def _rest(self, message: dict[str, Any], receive: Receive) -> bytes:
+        """Return a body that comes in pieces, of which the first is here; each takes its room before the next comes."""
+        received, is_whole = bytearray(), False
+        try:
+            async with asyncio.timeout(BODY_SECONDS_MAX):
+                while message["type"] == "http.request":
+                    piece = message.get("body", b"")
+                    if len(received) + len(piece) > BODY_BYTES_MAX:
+                        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+                    self._room.take(len(piece))
+                    received += piece
+                    if not message.get("more_body", False):
+                        is_whole = True
+                        return bytes(received)
+                    message = await receive()
+        except TimeoutError as error:
+            raise Problem(HTTPStatus.REQUEST_TIMEOUT) from error
+        finally:
+            if not is_whole:
+                self._room.free += len(received)
+        raise Problem(HTTPStatus.BAD_REQUEST)
 
     async def _challenged(self, scope: Mapping[str, Any]) -> bytes:
         """Return the challenge of a provider that knows the verify token (Meta, webhooks); Problem 403."""
@@ -241,23 +263,6 @@ class WebhooksIn:
         if not is_same or not is_asked or app is None:
             raise Problem(HTTPStatus.FORBIDDEN)
         return challenge.encode()
-
-
-async def _rest(message: dict[str, Any], receive: Receive) -> bytes:
-    """Return a body that comes in pieces, of which the first is here."""
-    received = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            while message["type"] == "http.request":
-                received += message.get("body", b"")
-                if len(received) > BODY_BYTES_MAX:
-                    raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-                if not message.get("more_body", False):
-                    return bytes(received)
-                message = await receive()
-    except TimeoutError as error:
-        raise Problem(HTTPStatus.REQUEST_TIMEOUT) from error
-    raise Problem(HTTPStatus.BAD_REQUEST)
 
 
 def _address(scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:

@@ -214,6 +214,38 @@ def test_a_body_in_pieces_is_one_body_and_one_that_is_cut_off_none(client: Clien
     assert (answered.status, kept()) == (200, 1)
 
 
+def test_bodies_that_never_end_have_room_for_so_much_together_and_give_it_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks_in, "BODIES_BYTES_MAX", 1000)
+    ending = asyncio.Event()
+
+    def slow(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+        first = [{"type": "http.request", "body": body, "more_body": True}]
+
+        async def receive() -> dict[str, Any]:
+            if first:
+                return first.pop()
+            await ending.wait()
+            return {"type": "http.disconnect"}
+
+        return receive
+
+    async def send(_message: dict[str, Any]) -> None:
+        pass
+
+    async def asked(api: Api) -> list[int]:
+        scope = {"type": "http", "method": "POST", "path": client.path, "query_string": b"", "headers": []}
+        held = [asyncio.create_task(api(dict(scope), slow(b"x" * 500), send)) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = await client.post(api, b'{"entry": []}', pieces=[b'{"entry"', b": []}"])
+        ending.set()
+        await asyncio.gather(*held)
+        return [refused.status, (await client.post(api, b'{"entry": []}')).status]
+
+    assert run(asked) == [503, 200]
+
+
 def test_other_methods_are_not_allowed(client: Client) -> None:
     async def asked(api: Api) -> set[int]:
         return {(await client.ask(api, method)).status for method in ("PUT", "DELETE", "HEAD", "PATCH")}
