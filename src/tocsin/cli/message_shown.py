@@ -1,7 +1,7 @@
 """What `tocsin message` prints: did she get it, how do we know, and everything that stands behind the answer."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -63,6 +63,8 @@ _REPORTS = {
     StatusKind.BOUNCED: gettext_noop("given back"),
     StatusKind.COMPLAINED: gettext_noop("called spam"),
 }
+_PLACES = {kind: place for place, kind in enumerate(_REPORTS, start=1)}  # of reports of one second
+WIDE_COLUMNS = 140
 
 
 class Answer(StrEnum):
@@ -213,16 +215,18 @@ def _facts(message: Message, *, reveal: bool) -> list[tuple[str, object]]:
 
 
 def _print_steps(trace: Trace) -> None:
+    """Print what happened in its order; providers tell whole seconds, and within one the usual order counts."""
     table = listing.table(_("time"), _("what"), _("details"))
-    steps: list[tuple[datetime, str, str]] = [
-        *((each.claimed_at, _("attempt {n}").format(n=each.number), _attempt(each)) for each in trace.attempts),
+    steps: list[tuple[datetime, int, str, str]] = [
+        *((each.claimed_at, 0, _("attempt {n}").format(n=each.number), _attempt(each)) for each in trace.attempts),
         *(
-            (each.at, _("provider: {status}").format(status=_(_REPORTS[each.status])), _status(each))
+            (each.at, _PLACES[each.status], _("provider: {status}").format(status=_(_REPORTS[each.status])),
+             _status(each))
             for each in trace.statuses
         ),
-        *((each.at, _("from the person"), each.kind) for each in trace.inbound),
-    ]
-    for at, what, details in sorted(steps):
+        *((each.at, len(_PLACES), _("from the person"), each.kind) for each in trace.inbound),
+    ]  # fmt: skip
+    for at, _place, what, details in sorted(steps, key=lambda step: (step[0].replace(microsecond=0), *step[1:])):
         listing.add(table, format_datetime(at, seconds=True), what, details)
     listing.console().print(table)
 
@@ -254,15 +258,21 @@ def price_words(price: Spent | None) -> str:
 
 
 def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
-    """Print messages as a table, newest first."""
-    table = listing.table(_("queued"), _("message id"), _("channel"), _("to"), _("purpose"), _("state"), _("reason"))
-    table.columns[1].no_wrap = True  # an id is copied whole
+    """Print messages as a table, newest first; in a narrow terminal without the purpose, which `trace` says too."""
+    wide = listing.console().width >= WIDE_COLUMNS
+    more = (_("purpose"), _("state"), _("reason")) if wide else (_("state"),)
+    table = listing.table(_("queued"), _("message id"), _("channel"), _("to"), *more)
+    for column in table.columns[int(wide) : 2]:
+        column.no_wrap = True  # an id is copied whole
     for each in messages:
         address = each.address if reveal else customers.masked(each.address)
-        listing.add(
-            table, format_datetime(each.queued_at), each.id, each.channel, address,
-            _(PURPOSES[each.purpose]), _(STATES[each.state]), reason_words(each.reason),
-        )  # fmt: skip
+        state, reason = _(STATES[each.state]), reason_words(each.reason)
+        if wide:
+            cells = [format_datetime(each.queued_at), each.id, each.channel, address, _(PURPOSES[each.purpose]), state]
+            listing.add(table, *cells, reason)
+        else:
+            at, said = each.queued_at.astimezone(UTC), ": ".join(filter(None, (state, reason)))
+            listing.add(table, f"{at:%Y-%m-%d %H:%MZ}", each.id, each.channel, address, said)
     listing.console().print(table)
 
 

@@ -113,3 +113,22 @@ def test_what_programs_get_is_masked_too():
     assert (told["answer"], told["message"]["address"]) == ("not_known", "+33*******78")
     assert MESSAGE.address not in str(told)
     assert shown.as_json(traced(), reveal=True)["message"]["address"] == MESSAGE.address
+
+
+def test_what_happened_in_one_second_stands_in_its_order(capsys: pytest.CaptureFixture[str]):
+    claimed_at = AT + timedelta(milliseconds=500)  # ours has fractions, the provider's whole seconds
+    attempt = Attempt(1, claimed_at, AT, AT, MessageState.SENT, "", 0, "", "wamid.1", fallback=False, digest="ab")
+    kinds = (StatusKind.READ, StatusKind.DELIVERED, StatusKind.SENT)
+    statuses = tuple(Status(kind, AT, AT, 0, "", "", "") for kind in kinds)
+    out = printed(capsys, traced(attempts=(attempt,), statuses=statuses))
+    steps = ("attempt 1", "provider: sent", "provider: delivered", "provider: read")
+    assert sorted(steps, key=out.index) == list(steps)
+
+
+def test_a_list_fits_a_terminal_of_100_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shown.listing, "PIPE_COLUMNS", 100)
+    shown.print_list([replace(MESSAGE, channel="whatsapp-main")], reveal=True)
+    row = capsys.readouterr().out.split("\n", 1)[1]
+    assert "2026-03-02 12:00Z" in row
+    assert str(MESSAGE.id) in row
+    assert MESSAGE.address in row
