@@ -137,7 +137,7 @@ async def _fetch(wanted: _Wanted, source: Sending) -> _Got:
             return await asyncio.to_thread(_sealed, plain, wanted.id)
         except TransportError as error:
             return _Got(reason=f"{error.reason} {error.code or ''}".strip(), is_final=error.permanent)
-        except (TocsinError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - one file's fault must not keep the others
             return _Got(reason=type(error).__name__)
 
 

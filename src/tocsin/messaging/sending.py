@@ -35,6 +35,7 @@ SETTLE_MAX = 500
 TROUBLE_SECONDS = 1.0
 STOP_SECONDS_MAX = 30.0  # for a database that is away; what is not settled then is in the file
 BROKEN_HOLD_SECONDS = 60.0
+UNCERTAIN_SECONDS = 60.0  # a server may still commit a claim after its line dropped
 _LOG = logging.getLogger("tocsin.messaging")
 
 OpenChannel = Callable[[Channel, Mapping[str, str]], Sending]
@@ -61,7 +62,7 @@ class Sender:
         self._given_back: list[tuple[SendingLine, ClaimedMessage]] = []
         self._laid_down, self._claiming = asyncio.Event(), asyncio.Lock()
         self._ended = False
-        self._uncertain = False  # a claim's answer was lost: rows may be ours that we do not hold
+        self._uncertain_until = 0.0  # a claim's answer was lost: rows may be, or become, ours that we do not hold
         self._spool: Spool
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -150,11 +151,10 @@ class Sender:
         One at a time, until the line holds what it got: nothing in between may be taken for what nobody holds.
         """
         async with self._claiming:
-            if self._uncertain:
+            asked_at = asyncio.get_running_loop().time()
+            if asked_at < self._uncertain_until:
                 held = [message for each in self._running for message in each.held]
                 await self._rows(partial(settling.release_all_but, held, sender=self.name))
-                self._uncertain = False
-            asked_at = asyncio.get_running_loop().time()
             try:
                 claimed: Claimed = await self._rows(
                     partial(
@@ -163,7 +163,7 @@ class Sender:
                     )
                 )  # fmt: skip
             except Error:
-                self._uncertain = True
+                self._uncertain_until = asyncio.get_running_loop().time() + UNCERTAIN_SECONDS
                 raise
             line.take(claimed, asked_at=asked_at)
             return claimed

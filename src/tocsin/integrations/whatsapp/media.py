@@ -110,8 +110,9 @@ class MediaFiles:
         if not address.host or address.scheme not in {"https", root.scheme}:
             # The token goes with the request: never over an open line.
             raise NotAnswered(_("Meta gives no usable address for the file."))
-        if int(told.get("file_size") or 0) > FETCHED_BYTES_MAX:
-            raise too_large(int(told["file_size"]))
+        told_bytes = told.get("file_size")
+        if isinstance(told_bytes, int) and told_bytes > FETCHED_BYTES_MAX:  # whatever is told, no more is read
+            raise too_large(told_bytes)
         aside = to.with_name(f".{to.name}.part")
         try:
             size, digest = await self._stream(address, aside)

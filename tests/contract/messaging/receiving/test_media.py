@@ -73,6 +73,15 @@ def test_a_fetch_that_fails_is_tried_again_later_and_later(hooks: Hooks) -> None
     assert queries.media_of(message)[0].is_fetched
 
 
+def test_one_file_that_breaks_its_channel_keeps_back_none_of_the_others(hooks: Hooks) -> None:
+    first = wrote(hooks)
+    hooks.take(hooks.messages(messages=[hooks.text(type="image", image={"id": "78"}, **{"from": PHONE[1:]})]))
+    second = models.InboundMessage.objects.exclude(id=first).get().id
+    assert fetch(Files(ValueError("not a number"), b"there")) == 2
+    files = [queries.media_of(each)[0] for each in (first, second)]
+    assert sorted((file.is_fetched, file.reason) for file in files) == [(False, "ValueError"), (True, "")]
+
+
 def test_a_file_that_is_gone_is_given_up_and_the_message_stays(hooks: Hooks) -> None:
     message = wrote(hooks)
     gone = TransportError(permanent=True, verdict=Verdict.OUR_MISTAKE, reason=Reason.REFUSED, code=131052)

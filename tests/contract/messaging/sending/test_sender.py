@@ -166,6 +166,24 @@ def test_a_commit_whose_answer_is_lost_is_neither_a_loss_nor_a_repeat(sends, mon
     assert row("SELECT max(tries) FROM tocsin_outboundmessage") == (1,)
 
 
+def test_a_claim_that_is_committed_after_its_line_dropped_is_given_back(sends, monkeypatch):
+    ids = sends.outbox.queue(count=120)
+    done, calls = claiming.claim, iter(range(10**6))
+
+    def late(*given, **named):
+        call = next(calls)
+        if call == 0:
+            raise OperationalError("the server went away")
+        if call == 1:
+            done(*given, **{**named, "limit": 7})  # only now it is committed
+        return done(*given, **named)
+
+    monkeypatch.setattr(claiming, "claim", late)
+    sends.drain()
+    assert states(sends, ids) == {"sent": 120}
+    assert set(sends.provider.taken.values()) == {1}
+
+
 def test_what_was_settled_is_let_go_of_though_giving_back_fails(sends, monkeypatch):
     sends.outbox.queue(count=30)
     begin, release = Spool.begin, settling.release
