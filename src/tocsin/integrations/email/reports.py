@@ -73,7 +73,8 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID]) -> StatusUpdate
     number = int(code[1]) if code else 550
     recipient = block.get("final-recipient", "").partition(";")[2].strip()
     verdict, reason = _why(enhanced, code=number)
-    detail = shown(" ".join(said.split()) or enhanced, without=recipient)
+    words = " ".join(said.removeprefix(str(number)).lstrip("-").split())  # the code stands before them already
+    detail = shown(words or enhanced, without=recipient)
     return StatusUpdate(
         provider_id,
         StatusKind.BOUNCED,
