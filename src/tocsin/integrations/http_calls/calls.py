@@ -115,7 +115,7 @@ def wire_of(settings: Settings, *, base: str, paces: Mapping[str, Pace]) -> Wire
         paces=paces,
         timeout_seconds=settings.number("timeout_seconds", default=HTTP_DEFAULT_SECONDS, least=0.1) or 0.0,
         ca_file=settings.ca_file(),
-        proxy=settings.text("proxy", default="") or None,
+        proxy=settings.proxy(),
         in_flight=int(settings.number("in_flight", default=8, least=1) or 8),
     )
 

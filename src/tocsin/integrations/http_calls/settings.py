@@ -119,6 +119,17 @@ class Settings:
             )
         return str(url).rstrip("/")
 
+    def proxy(self) -> str | None:
+        """Return the address of a proxy, or None; settings are shown and kept in the journal, so it holds no password."""
+        text = self.text("proxy", default="")
+        try:
+            url = URL(text)
+        except ValueError:
+            raise self.wrong("proxy", _("it is not an address.")) from None
+        if url.user or url.password:
+            raise self.wrong("proxy", _("it must hold no name, password, query or fragment."))
+        return text or None
+
     def ca_file(self) -> str | None:
         """Return the file of authorities, which must exist, or None."""
         path = self.text("ca_file", default="")

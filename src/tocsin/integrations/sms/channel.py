@@ -62,9 +62,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
     timeout_seconds = given.number("timeout_seconds", default=30.0, least=0.1) or 30.0
     credentials = f"{given.text('user', default=account)}:{given.secret('token')}".encode()
     return Sms(
-        Posting(
-            timeout_seconds=timeout_seconds, ca_file=given.ca_file(), proxy=given.text("proxy", default="") or None
-        ),
+        Posting(timeout_seconds=timeout_seconds, ca_file=given.ca_file(), proxy=given.proxy()),
         address=URL(f"{base}/2010-04-01/Accounts/{account}/Messages.json", encoded=True),
         account=account,
         sender=_sender(given),

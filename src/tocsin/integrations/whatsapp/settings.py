@@ -105,7 +105,7 @@ def _reach(given: ChannelSettings) -> Reach:
         api_version=version,
         token=given.secret("token"),
         ca_file=given.ca_file(),
-        proxy=given.text("proxy", default="") or None,
+        proxy=given.proxy(),
         timeout_seconds=given.number("timeout_seconds", default=TIMEOUT_SECONDS, least=0.1) or TIMEOUT_SECONDS,
     )
 
