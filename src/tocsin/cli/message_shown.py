@@ -233,7 +233,7 @@ def _print_steps(trace: Trace) -> None:
 
 def _attempt(attempt: Attempt) -> str:
     parts = [_(STATES[attempt.state]), reason_words(attempt.reason), str(attempt.code or ""), attempt.detail]
-    if attempt.begun_at is None:
+    if attempt.begun_at is None and attempt.state is not MessageState.UNKNOWN:  # of a dead sender nobody knows that
         parts.append(_("no byte of it left"))
     if attempt.fallback:
         parts.append(_("as a template"))

@@ -211,6 +211,7 @@ def _print_unknown(found: Sequence[Message]) -> None:
         return
     now = clock.now()
     table = listing.table(_("message id"), _("channel"), _("to"), _("unknown for"), _("why"))
+    table.columns[0].no_wrap = True  # an id is copied whole
     for each in found:
         address = customers.masked(each.address)
         listing.add(

@@ -26,21 +26,22 @@ HEADINGS = {
     SpendBy.CATEGORY: gettext_noop("category"),
     SpendBy.MARKET: gettext_noop("market"),
 }
+WHATSAPP = "whatsapp"
 
 
 @click.group("webhook")
 def webhook() -> None:
-    """Where Meta's webhooks arrive, and those nobody understands."""
+    """Where webhooks arrive, and those nobody understands."""
 
 
 @webhook.command("add")
 @click.argument("called", metavar="NAME")
-@click.option("--secret", required=True, metavar="@FILE|env:VARIABLE", help="Where the app secret is read from, once.")
-@click.option("--kind", default="whatsapp", show_default=True, help="Whose webhooks they are.")
+@click.option("--secret", required=True, metavar="@FILE|env:VARIABLE", help="Where the secret is read from, once.")
+@click.option("--kind", default=WHATSAPP, show_default=True, help="Whose webhooks they are.")
 @acting
 @click.pass_obj
 def add(wired: Wired, called: str, secret: str, kind: str, acts: Acting) -> None:
-    """Make the place where the webhooks of a Meta app arrive; print the path and the token to type in at Meta."""
+    """Make a place where webhooks arrive; print its address and, for a Meta app, the token to type in there."""
     with wired.rows():
         made = commands.add_app(called, kind=kind, secrets=[_secret(secret)], by=acts.author())
         app = queries.app(made)
@@ -48,10 +49,10 @@ def add(wired: Wired, called: str, secret: str, kind: str, acts: Acting) -> None
 
 
 def _print_place(app: App) -> None:
-    listing.console().print(
-        listing.pairs([(_("callback URL"), f"https://YOUR-HOST/webhooks/v1/{app.id}"),
-                       (_("verify token"), app.verify_token)])
-    )  # fmt: skip
+    rows: list[tuple[str, object]] = [(_("callback URL"), f"https://YOUR-HOST/webhooks/v1/{app.id}")]
+    if app.kind == WHATSAPP:  # only Meta asks for it
+        rows.append((_("verify token"), app.verify_token))
+    listing.console().print(listing.pairs(rows))
 
 
 @webhook.command("list")
@@ -83,7 +84,7 @@ def list_apps(wired: Wired, tokens: bool) -> None:
 @acting
 @click.pass_obj
 def rotate(wired: Wired, called: str, secret: str, overlap_hours: float, acts: Acting) -> None:
-    """Take a new app secret; the one before stays good for a while, so that nothing that is on its way is lost."""
+    """Take a new secret; the one before stays good for a while, so that nothing that is on its way is lost."""
     with wired.rows():
         app = commands.rotate_app(called, secret=_secret(secret), overlap_hours=overlap_hours, by=acts.author())
     older = [each.good_until for each in app.secrets if each.good_until is not None]

@@ -132,3 +132,11 @@ def test_a_list_fits_a_terminal_of_100_columns(capsys: pytest.CaptureFixture[str
     assert "2026-03-02 12:00Z" in row
     assert str(MESSAGE.id) in row
     assert MESSAGE.address in row
+
+
+def test_nothing_is_said_to_have_stayed_here_when_nobody_knows(capsys: pytest.CaptureFixture[str]):
+    died, window = Reason.SENDER_DIED.value, Reason.WINDOW_SHUT.value
+    unknown = Attempt(1, AT, None, AT, MessageState.UNKNOWN, died, 0, "", "", fallback=False, digest="ab")
+    withheld = replace(unknown, state=MessageState.WITHHELD, reason=window)
+    assert "no byte" not in printed(capsys, traced(attempts=(unknown,)))
+    assert "no byte" in printed(capsys, traced(attempts=(withheld,)))
