@@ -92,9 +92,14 @@ def check_may_connect(by: Author) -> None:
 
 
 def hold_channel(name: str, *, until: datetime | None, reason: str, by: Author = MACHINE) -> None:
-    """Send nothing more on a channel until a moment, or until somebody releases it, for a reason the provider gave."""
+    """Send nothing more on a channel until a moment, or until somebody releases it, for a reason the provider gave.
+
+    A hold never shortens one that lasts longer.
+    """
     with transaction.atomic():
         row = _row(name, locked=True)
+        if row.held_reason and until is not None and (row.held_until is None or row.held_until > until):
+            return
         begins = not row.held_reason
         row.held_until, row.held_reason = until, reason
         row.save(update_fields=["held_until", "held_reason"])

@@ -153,24 +153,31 @@ def _locked(path: Path) -> int | None:
 
 
 def _read(path: Path, descriptor: int) -> LeftBehind:
-    head, *lines = path.read_bytes().split(b"\n")[:-1]  # after the last line end there is nothing, or half a line
+    head, *lines = path.read_bytes().split(b"\n")[:-1] or [b""]  # after the last line end is nothing, or half a line
     same = bool(boot_id()) and boot_id().encode() in head
     begun: set[UUID] = set()
     answered: dict[UUID, Outcome] = {}
-    for line in lines if same else ():  # a crash of the machine may have left anything
-        kind, text = line[:1], line[1:].decode()
-        if kind == b"b":
-            begun.add(UUID(text))
-        elif kind == b"a":
-            outcome = _outcome(orjson.loads(text))
-            answered[outcome.message_id] = outcome
-        else:
-            begun.discard(UUID(text))
-            answered.pop(UUID(text), None)
+    try:
+        for line in lines if same else ():  # a crash of the machine may have left anything
+            _take_line(line, begun=begun, answered=answered)
+    except (ValueError, KeyError, TypeError):
+        same = False  # what cannot be read proves nothing
     return LeftBehind(
         sender=path.name.removesuffix(SUFFIX), begun=frozenset(begun) if same else None, answered=answered,
         _path=path, _descriptor=descriptor,
     )  # fmt: skip
+
+
+def _take_line(line: bytes, *, begun: set[UUID], answered: dict[UUID, Outcome]) -> None:
+    kind, text = line[:1], line[1:].decode()
+    if kind == b"b":
+        begun.add(UUID(text))
+    elif kind == b"a":
+        outcome = _outcome(orjson.loads(text))
+        answered[outcome.message_id] = outcome
+    else:
+        begun.discard(UUID(text))
+        answered.pop(UUID(text), None)
 
 
 def _folder() -> Path:

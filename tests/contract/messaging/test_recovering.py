@@ -71,6 +71,20 @@ def test_after_another_boot_nothing_is_proven_and_all_of_it_is_unknown(outbox: A
     assert set(states(outbox, ids)) == {MessageState.UNKNOWN}
 
 
+@pytest.mark.parametrize("left", [b"", b"no boot", b"b12\n", b"a{}\n", b"aother words\n", b"b\xff\n"])
+def test_notes_nobody_can_read_prove_nothing_and_hold_up_nobody_else(outbox: Any, left: bytes):
+    ids = outbox.queue(count=2)
+    (message, other) = outbox.claim().messages
+    notes = Spool("a")
+    notes.answer(outbox.outcome(message, accepted=Accepted("wamid.1")))
+    killed(notes)
+    path = notes._path
+    path.write_bytes(path.read_bytes() + left if left.endswith(b"\n") else left)
+    assert commands.recover() == 2
+    assert set(states(outbox, ids)) <= {MessageState.SENT, MessageState.UNKNOWN}
+    assert outbox.state(other.id) == MessageState.UNKNOWN
+
+
 def test_a_sender_of_another_machine_is_waited_for_until_its_lease_ends(outbox: Any):
     ids = outbox.queue(count=3)
     outbox.claim(sender="elsewhere")

@@ -85,6 +85,7 @@ def test_a_hold_is_written_once_an_outage_and_ends_by_release_or_change():
     until = clock.now() + timedelta(minutes=1)
     commands.hold_channel("mail", until=until, reason="not reached")
     commands.hold_channel("mail", until=None, reason="wrong password")
+    commands.hold_channel("mail", until=until, reason="not reached")  # said by a message that was under way
     assert (queries.channel("mail").held_until, queries.channel("mail").held_reason) == (None, "wrong password")
     commands.release_channel("mail")
     commands.release_channel("mail")
