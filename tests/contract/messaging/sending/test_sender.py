@@ -82,6 +82,7 @@ def test_a_refused_pair_waits_and_all_others_go_on(sends):
 @pytest.mark.parametrize(("word", "held"), [("hold_line", {"main"}), ("hold_account", {"main", "second"})])
 def test_a_line_or_an_account_nobody_may_send_on_is_held(sends, word, held):
     sends.outbox.add("second")
+    sends.limits = Pace(per_second=200)
     ids = sends.outbox.queue(count=200)
     sends.provider.said["+34600000000"] = [word]
     sends.drain()
