@@ -40,7 +40,7 @@ SETTINGS: Mapping[str, str] = {
     ),
     "direct_send": gettext_noop("yes: the account may send utility texts without a template"),
     "base_url": gettext_noop("address of the Graph API; https://graph.facebook.com if left out"),
-    "archive_url": gettext_noop("address that archives templates; https://api.facebook.com if left out"),
+    "archive_url": gettext_noop("address that archives templates; Meta's own, or base_url where that is given"),
     **{name: HTTP_SETTINGS[name] for name in ("ca_file", "plain_http", "proxy", "timeout_seconds")},
 }
 SECRETS: Mapping[str, str] = {
@@ -99,9 +99,12 @@ def _reach(given: ChannelSettings) -> Reach:
     version = given.text("api_version", default=API_VERSION) or API_VERSION
     if not re.fullmatch(r"v\d{1,3}\.\d{1,2}", version):
         raise given.wrong("api_version", _("it must look like v24.0."))
+    base_url = given.address("base_url", default=BASE_URL)
+    # Meta archives at another of its hosts; whoever named a simulator or a proxy must not reach Meta with that token.
+    archive_url = ARCHIVE_URL if base_url == BASE_URL else base_url
     return Reach(
-        base_url=given.address("base_url", default=BASE_URL),
-        archive_url=given.address("archive_url", default=ARCHIVE_URL),
+        base_url=base_url,
+        archive_url=given.address("archive_url", default=archive_url),
         api_version=version,
         token=given.secret("token"),
         ca_file=given.ca_file(),
