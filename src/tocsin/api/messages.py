@@ -54,7 +54,7 @@ def outbox(*, stop: threading.Event) -> Callable[[], None]:
     def look() -> None:
         moved = commands.recover()
         if moved:
-            _LOG.warning("%d messages of senders that died are unknown or queued again", moved)
+            _LOG.warning("messages of senders that died, now unknown or queued again: %d", moved)
         if not erased_at or abs(clock.now() - erased_at[-1]) > ERASE_EVERY:
             erased_at[:] = [clock.now()]
             commands.forget_paces(clock.now())

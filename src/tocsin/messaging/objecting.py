@@ -57,5 +57,5 @@ def keep(told: Sequence[tuple[Objection, str]]) -> None:
 
 
 def compared(kind: str, address: str) -> str:
-    """Return an address as objections are kept: no mail server tells people apart by the case of their letters."""
+    """Return an address as objections are kept: no mail server tells people apart by capital letters."""
     return address.lower() if kind == AddressKind.EMAIL else address

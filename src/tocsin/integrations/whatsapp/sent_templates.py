@@ -145,7 +145,7 @@ def _check_texts(part: Part, given: Part | None, kind: str, known: Mapping[str, 
         return
     needed = list(dict.fromkeys(VARIABLE.findall(str(known.get("text", "")))))
     if len(parameters) != len(needed):
-        told = _("the template's {kind} has {needed} variables, {given} are given.")
+        told = _("variables of the template's {kind}: {needed}; given: {given}.")
         raise where.wrong(place, told.format(kind=kind, needed=len(needed), given=len(parameters)))
     if named and needed:
         names = [parameter.text("parameter_name") for parameter in parameters]

@@ -176,7 +176,7 @@ def test_a_known_templates_variables_are_counted_before_anything_is_sent():
     prepared = prepare(template(body), known=lambda name, language: known)
     assert (prepared.shown, prepared.category, prepared.needs_window) == ("Hello Ada, change it.", "utility", False)
     body["parameters"].pop()
-    with pytest.raises(ContentNotUnderstood, match="2 variables, 1 are given"):
+    with pytest.raises(ContentNotUnderstood, match="body: 2; given: 1"):
         prepare(template(body), known=lambda name, language: known)
 
 
