@@ -1,6 +1,7 @@
 """The rounds of the server: whatever goes wrong in one, it goes on."""
 
 import threading
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,6 +12,7 @@ def test_a_round_goes_on_after_a_fault_nobody_thought_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(rounds, "TROUBLE_SECONDS", 0.0)
+    monkeypatch.setattr(rounds, "connection", Mock())
     stop, calls = threading.Event(), []
 
     def look() -> None:
