@@ -143,7 +143,7 @@ def send(wired: Wired, /, channel_name: str, acts: Acting, **given: Any) -> int:
         else:
             queued, left_out = _to_people(whom, ready=ready, how=how, acts=acts)
         if how.wait and queued:
-            _wait(queued, seconds=how.seconds, reports=sending.reports)
+            left_out |= _wait(queued, seconds=how.seconds, reports=sending.reports)
         elif queued:
             _next_step(queued)
     return LEFT_OUT if left_out else 0
@@ -282,8 +282,8 @@ def _next_step(queued: Sequence[UUID]) -> None:
     )
 
 
-def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> None:
-    """Look until it is known what became of every message, or the time is over; then say it."""
+def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> bool:
+    """Look until it is known what became of every message, or the time is over; say it, and whether one did not go."""
     until = time.monotonic() + seconds
     ends = _GOES_ON | ({MessageState.SENT} if reports else frozenset())
     waiting = list(queued)
@@ -291,11 +291,12 @@ def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> None:
         waiting = [each for each in waiting if queries.message(each).state in ends]
         if waiting:
             time.sleep(LOOK_SECONDS)
-    for each in queued:
-        message = queries.message(each)
-        listing.lines(f"{each}  {shown.sentence(message)}")
+    ended = [queries.message(each) for each in queued]
+    for message in ended:
+        listing.lines(f"{message.id}  {shown.sentence(message)}")
         if message.state is MessageState.QUEUED:
             listing.lines(_("Nobody sends at present: run `tocsin serve`, or `tocsin send`."), style="yellow")
+    return any(shown.answer(message) is shown.Answer.NO for message in ended)
 
 
 def _moment(text: str | None) -> datetime | None:

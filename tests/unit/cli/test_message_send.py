@@ -1,0 +1,29 @@
+"""Waiting for what becomes of a message: a script can tell from the exit code that it did not go."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from tests.unit.cli.test_message_shown import MESSAGE
+
+from tocsin.cli import message_send
+from tocsin.messaging.queries import MessageState
+from tocsin.messaging.values import Reason
+
+
+@pytest.mark.parametrize(
+    ("state", "did_not_go"),
+    [
+        (MessageState.DELIVERED, False),
+        (MessageState.UNKNOWN, False),
+        (MessageState.WITHHELD, True),
+        (MessageState.FAILED, True),
+        (MessageState.BOUNCED, True),
+    ],
+)
+def test_waiting_tells_whether_a_message_did_not_go(
+    state: MessageState, did_not_go: bool, monkeypatch: pytest.MonkeyPatch
+):
+    ended = replace(MESSAGE, state=state, reason=Reason.REFUSED.value)
+    monkeypatch.setattr(message_send.queries, "message", lambda _id: ended)
+    assert message_send._wait([UUID(int=1)], seconds=1, reports=True) is did_not_go
