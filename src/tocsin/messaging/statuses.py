@@ -5,7 +5,7 @@ only what proves arrival goes beyond it. Each word is kept once, with a journal 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
@@ -81,13 +81,18 @@ class Standing(NamedTuple):
 
 
 def apply_statuses(
-    updates: Sequence[StatusUpdate], *, channel_of_line: Mapping[str, str], intake_ids: Sequence[int | None] = ()
+    updates: Sequence[StatusUpdate],
+    *,
+    channel_of_line: Mapping[str, str],
+    intake_ids: Sequence[int | None] = (),
+    not_of: Collection[str] = (),
 ) -> list[StatusUpdate]:
     """Apply providers' words, committed with the caller's transaction, and return those that are nobody's.
 
     ``channel_of_line`` names the channel of each line of the app that told them: a word about a message of another
-    channel is nobody's; ``intake_ids`` say what each came in. One that only has the provider's id may come before our
-    own answer is stored: the caller is to try it again for a while.
+    channel is nobody's, and so is one about a message of a channel in ``not_of``; ``intake_ids`` say what each came
+    in. One that only has the provider's id may come before our own answer is stored: the caller is to try it again for
+    a while.
     """
     if not updates:
         return []
@@ -101,7 +106,7 @@ def apply_statuses(
             updates, kept, named, intake_ids or repeat(None), strict=False
         ):
             row = rows.get(message_id) if message_id else None
-            if row and channel_of_line.get(update.line, row.channel) == row.channel:
+            if row and row.channel not in not_of and channel_of_line.get(update.line, row.channel) == row.channel:
                 ours.append((update, row.id, intake_id))
             else:
                 nobodys.append(told_as)

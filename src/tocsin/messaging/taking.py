@@ -28,6 +28,7 @@ from tocsin.messaging.values import (
 )
 
 REFUSAL_FRESH = timedelta(hours=1)
+TELL_OF_EACH_OTHER = (frozenset({"email", "email_provider"}),)  # bounces come as mails, whoever sent the mail
 
 
 @dataclass(slots=True)
@@ -53,11 +54,11 @@ def apply(bodies: Sequence[Taken]) -> list[Remains]:
     """Let all that these bodies say take its effect, and return what is left of each."""
     remains = [Remains(each) for each in bodies]
     for kind in sorted({each.kind for each in bodies}):
-        _apply_kind([each for each in remains if each.taken.kind == kind], _lines(kind))
+        _apply_kind([each for each in remains if each.taken.kind == kind], _lines(kind), kind=kind)
     return remains
 
 
-def _apply_kind(remains: Sequence[Remains], lines_of: Lines) -> None:
+def _apply_kind(remains: Sequence[Remains], lines_of: Lines, *, kind: str) -> None:
     told = _sorted_out(remains, lines_of)
     naming.change([(each, lines_of.get(each.line)) for _, each in told.changes])
     said = [(lines_of.get(each.line), each.addresses, each.at) for _, each in told.inbound]
@@ -68,7 +69,7 @@ def _apply_kind(remains: Sequence[Remains], lines_of: Lines) -> None:
     objecting.keep([(each, _portfolio(lines_of.get(each.line))) for _, each in told.objections])
     templates.keep([each for _, each in told.templates])
     lines.keep([each for _, each in told.lines])
-    _statuses(told.statuses, lines_of)
+    _statuses(told.statuses, lines_of, not_of=_channels_of_others(kind))
 
 
 @dataclass(slots=True)
@@ -108,7 +109,7 @@ def _sorted_out(remains: Sequence[Remains], lines_of: Lines) -> _Told:
     return told
 
 
-def _statuses(told: Iterable[tuple[Remains, StatusUpdate]], lines_of: Lines) -> None:
+def _statuses(told: Iterable[tuple[Remains, StatusUpdate]], lines_of: Lines, *, not_of: frozenset[str]) -> None:
     pairs = list(told)
     if not pairs:
         return
@@ -116,6 +117,7 @@ def _statuses(told: Iterable[tuple[Remains, StatusUpdate]], lines_of: Lines) -> 
         [each for _, each in pairs],
         channel_of_line={line: each.channel for line, each in lines_of.items()},
         intake_ids=[one.taken.id for one, _ in pairs],
+        not_of=not_of,
     )
     unowned = {id(each) for each in nobodys}
     for one, each in pairs:
@@ -150,6 +152,14 @@ def _refusals(ours: Iterable[StatusUpdate]) -> None:
 
 def _portfolio(line: Line | None) -> str:
     return line.portfolio if line else ""
+
+
+def _channels_of_others(kind: str) -> frozenset[str]:
+    """Return the channels of whose messages an application of this kind knows nothing."""
+    kinds = next((kinds for kinds in TELL_OF_EACH_OTHER if kind in kinds), {kind})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM tocsin_messagingchannel WHERE kind <> ALL(%s)", [sorted(kinds)])
+        return frozenset(name for (name,) in cursor.fetchall())
 
 
 def _lines(kind: str) -> Mapping[str, Line]:

@@ -9,11 +9,12 @@ import pytest
 from tests.contract.messaging.conftest import MONA, Outbox
 from tests.contract.messaging.receiving.conftest import NOW, PHONE, SCOPED, Hooks, models, read
 
+from tocsin.integrations.standard_webhooks import receiving as product
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands, intake, queries
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Accepted, Update
+from tocsin.messaging.values import Accepted, IntakeBody, Update
 
 journal_models = lazily("tocsin.journal.models")
 people = lazily("tocsin.customers.models")
@@ -156,6 +157,18 @@ def test_a_status_of_nobodys_message_is_tried_for_minutes_and_then_kept_aside(ho
             assert commands.take_intake(read) == 1
     assert hooks.states() == [("aside", "status_of_no_message")]
     assert at - NOW >= timedelta(minutes=10)
+
+
+def test_a_product_cannot_say_of_another_channel_s_message_that_it_was_read(hooks: Hooks, outbox: Outbox) -> None:
+    (ours,) = outbox.queue()
+    outbox.send(provider_id="wamid.x")
+    app = commands.add_app("product", kind="webhook", secrets=["s"], by=MONA)
+    body = json.dumps({"type": "message.read", "timestamp": NOW.isoformat(), "data": {"id": str(ours)}}).encode()
+    commands.store_intake([IntakeBody(app, NOW, body)])
+    with clock.fixed(NOW + timedelta(seconds=1)):
+        commands.take_intake(lambda _kind, raw, headers: product.RECEIVING.updates(raw, headers=headers))
+    assert outbox.state(ours) == "sent"
+    assert hooks.states() == [("waiting", "status_of_no_message")]
 
 
 def test_a_price_told_thrice_is_counted_once(hooks: Hooks, outbox: Outbox) -> None:
