@@ -84,6 +84,7 @@ _NEXT = """
 SELECT min(found.next_try_at) FROM (VALUES (0), (1), (2), (3)) AS asked(priority), LATERAL (
   SELECT next_try_at FROM tocsin_outboundmessage
    WHERE channel = %(channel)s AND priority = asked.priority AND state IN ('queued', 'retrying')
+     AND next_try_at IS NOT NULL
    ORDER BY next_try_at LIMIT 1) AS found
 """
 _OTHER_ADDRESSES = """

@@ -9,6 +9,7 @@ from django.db import models
 from tocsin.customers.values import AddressKind
 from tocsin.kernel.ids import new_id
 from tocsin.messaging.states import IntakeState, MessageState
+from tocsin.messaging.values import Reason
 
 
 class MessagingChannel(models.Model):
@@ -99,25 +100,43 @@ class OutboundMessage(models.Model):
                 condition=~models.Q(state__in=[MessageState.WITHHELD, MessageState.FAILED]) | ~models.Q(reason=""),
                 name="message_reason_given",
             ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=[MessageState.QUEUED, MessageState.RETRYING])
+                | models.Q(next_try_at__isnull=False),
+                name="message_waits_until",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state=MessageState.CLAIMED) | models.Q(lease_until__isnull=False),
+                name="message_claimed_until",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state=MessageState.UNKNOWN)
+                | models.Q(reason__in=[Reason.NO_ANSWER, Reason.SENDER_DIED]),
+                name="message_unknown_since",
+            ),
         ]
         indexes = [
+            # None of these reads `state`: what a status changes then touches no index at all, and the new version of
+            # the row stands beside the old one (PostgreSQL's heap-only tuples).
             models.Index(  # what a sender claims next on a channel
                 fields=["channel", "priority", "next_try_at", "id"],
                 name="message_due",
-                condition=models.Q(state__in=[MessageState.QUEUED, MessageState.RETRYING]),
+                condition=models.Q(next_try_at__isnull=False),
             ),
             models.Index(  # leases that ran out
-                fields=["lease_until"], name="message_leased", condition=models.Q(state=MessageState.CLAIMED)
+                fields=["lease_until"], name="message_leased", condition=models.Q(lease_until__isnull=False)
             ),
             models.Index(  # what a person must look at
-                fields=["state_at"], name="message_unknown", condition=models.Q(state=MessageState.UNKNOWN)
+                fields=["queued_at"],
+                name="message_unknown",
+                condition=models.Q(reason__in=[Reason.NO_ANSWER, Reason.SENDER_DIED]),
             ),
             models.Index(  # statuses without our id, and replies
                 fields=["provider_id"], name="message_provider_id", condition=~models.Q(provider_id="")
             ),
             models.Index(fields=["person_id"], name="message_person", condition=models.Q(person_id__isnull=False)),
             models.Index(fields=["address", "id"], name="message_address"),  # did she get it
-            models.Index(fields=["broadcast", "state"], name="message_broadcast", condition=~models.Q(broadcast="")),
+            models.Index(fields=["broadcast"], name="message_broadcast", condition=~models.Q(broadcast="")),
         ]
 
 

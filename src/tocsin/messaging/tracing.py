@@ -20,6 +20,7 @@ from tocsin.messaging.values import (
     Priority,
     Proof,
     Purpose,
+    Reason,
     Status,
     StatusKind,
     Trace,
@@ -28,6 +29,7 @@ from tocsin.messaging.values import (
 models = lazily("tocsin.messaging.models")
 
 LISTED_MAX = 200
+UNKNOWN_REASONS = (Reason.NO_ANSWER, Reason.SENDER_DIED)  # those of the index message_unknown
 
 
 def message(message_id: UUID) -> Message:
@@ -56,7 +58,9 @@ def messages(
 def unknown(*, older_than_seconds: float = 0) -> list[Message]:
     """Return the messages nobody knows about that have waited this long for a status, oldest first."""
     before = clock.now() - timedelta(seconds=older_than_seconds)
-    found = models.OutboundMessage.objects.filter(state=MessageState.UNKNOWN, state_at__lte=before)
+    found = models.OutboundMessage.objects.filter(
+        state=MessageState.UNKNOWN, reason__in=UNKNOWN_REASONS, state_at__lte=before
+    )
     return [_message(row) for row in found.order_by("state_at")[:LISTED_MAX]]
 
 

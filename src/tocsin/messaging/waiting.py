@@ -19,8 +19,11 @@ _OPEN_COUNTS = """
 SELECT channel, state, count(*), min(next_try_at) FILTER (WHERE next_try_at <= %(now)s),
        min(next_try_at) FILTER (WHERE next_try_at > %(now)s)
   FROM (SELECT channel, state, next_try_at FROM tocsin_outboundmessage WHERE state IN ('queued', 'retrying')
+           AND next_try_at IS NOT NULL
         UNION ALL SELECT channel, state, NULL FROM tocsin_outboundmessage WHERE state = 'claimed'
-        UNION ALL SELECT channel, state, NULL FROM tocsin_outboundmessage WHERE state = 'unknown') AS open
+           AND lease_until IS NOT NULL
+        UNION ALL SELECT channel, state, NULL FROM tocsin_outboundmessage WHERE state = 'unknown'
+           AND reason IN ('no_answer', 'sender_died')) AS open
  GROUP BY channel, state
 """
 _FINAL_COUNTS = """

@@ -119,7 +119,10 @@ def _start(place: Place) -> None:
         "hba_file": str(place.base / "pg_hba.conf"),
         "ident_file": str(place.base / "pg_ident.conf"),
         "max_connections": "50",
-        "shared_buffers": "64MB",
+        "shared_buffers": "128MB",
+        # A burst of messages writes its pages to the log whole once, not again after each checkpoint.
+        "max_wal_size": "2GB",
+        "checkpoint_timeout": "15min",
         "timezone": "UTC",
     }
     options = " ".join(shlex.quote(f"--{name}={value}") for name, value in settings.items())
