@@ -15,6 +15,7 @@ from granian.server.embed import Server
 from tocsin.api import outgoing, rounds
 from tocsin.api.app import Api
 from tocsin.api.errors import CannotListen
+from tocsin.kernel import long_running
 from tocsin.kernel.language import gettext as _
 
 BACKPRESSURE = 1024  # requests at once; each gate that follows holds one
@@ -77,6 +78,7 @@ async def _serve(serving: Serving) -> None:
     threads = []
     if not serving.alone:
         threads = [*rounds.begin(serving.wired, stop=stop), outgoing.begin(serving.wired, stop=stop)]
+    long_running.settle_in()
     try:
         serving.listening(f"http://{serving.host}:{serving.port}")
         await server.serve()
@@ -93,6 +95,7 @@ def work(wired: Any) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_given: stop.set())
     threads = rounds.begin(wired, stop=stop)
+    long_running.settle_in()
     stop.wait()
     for thread in threads:
         thread.join(STOP_SECONDS_MAX)

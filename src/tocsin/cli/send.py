@@ -9,6 +9,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.wired import Wired
+from tocsin.kernel import long_running
 from tocsin.kernel.language import format_number, gettext as _, gettext_noop
 from tocsin.messaging import commands, queries
 from tocsin.messaging.ports import Sending
@@ -43,6 +44,7 @@ def command(wired: Wired, only: tuple[str, ...], drain: bool) -> None:
     with wired.rows():
         for name in only:
             queries.channel(name)  # says so when there is none
+        long_running.settle_in()
         asyncio.run(_send(commands.Sender(open_channel, only=only, told=told), drain=drain))
     words = [_("{name}: {n}").format(name=_(WORDS[word]), n=format_number(n)) for word, n in sorted(counts.items())]
     listing.lines(", ".join(words) or _("Nothing was due."))
