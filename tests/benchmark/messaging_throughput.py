@@ -76,7 +76,9 @@ def measure(folder: Path, given: argparse.Namespace) -> list[str]:
     place = folder / "stage"
     place.mkdir()
     with set_up(place, numbers=given.numbers) as stage:
-        people = [{"phone": f"336{number:08}", "reads": 1.0, "reads_after_seconds": 0.2} for number in range(given.messages)]
+        people = [
+            {"phone": f"336{number:08}", "reads": 1.0, "reads_after_seconds": 0.2} for number in range(given.messages)
+        ]
         (place / "people.json").write_text(json.dumps(people))
         stage.connect()
         stage.simulate(batch=given.batch, delay=0.01, disorder=0.02, duplicates=0.0, people=place / "people.json")

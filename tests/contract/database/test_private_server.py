@@ -192,7 +192,9 @@ def test_a_stop_that_was_interrupted_is_waited_for(made: Place):
     with database_server.running(made):
         pass
     with database_server.running(made):
-        stopping = threading.Thread(target=made.run, args=("pg_ctl", "stop", "--pgdata", made.data, "-m", "fast", "-t", "5"))
+        stopping = threading.Thread(
+            target=made.run, args=("pg_ctl", "stop", "--pgdata", made.data, "-m", "fast", "-t", "5")
+        )
         stopping.start()
         with database_server.running(made):
             stopping.join()
