@@ -11,6 +11,7 @@ from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, numbered, placed
 from tocsin.cli.wired import Wired
+from tocsin.customers import commands as customer_commands, queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.messaging import queries
@@ -167,12 +168,17 @@ def block() -> None:
 
 @block.command("list")
 @numbered
+@click.option("--reveal", is_flag=True, help="Show addresses whole; the journal keeps that you did.")
+@acting
 @click.pass_obj
-def list_blocked(wired: Wired, called: str) -> None:
+def list_blocked(wired: Wired, called: str, reveal: bool, acts: Acting) -> None:
     """List who is blocked."""
     with wired.rows():
-        found = asked(wired, number_called(called), lambda meta: meta.blocked.every())
-    listing.lines(*found)
+        channel = number_called(called)
+        if reveal:
+            customer_commands.record_reveal(f"channel:{channel.name}", addresses=0, by=acts.author())
+        found = asked(wired, channel, lambda meta: meta.blocked.every())
+    listing.lines(*(found if reveal else [customers.masked(each) for each in found]))
 
 
 @block.command("add")

@@ -6,6 +6,7 @@ dies in between has lost nothing: the claim runs out and the file is fetched aga
 
 import asyncio
 import os
+import shutil
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -31,6 +32,8 @@ models = lazily("tocsin.messaging.models")
 
 OpenChannel = Callable[[Channel, Mapping[str, str]], Sending]
 
+_ASIDE = ".fetching-"
+LEFT_SECONDS = 3600.0
 SEALING = Sealing("inbound media")
 FETCHED_AT_ONCE_MAX = 8
 LEASE = timedelta(minutes=15)
@@ -130,7 +133,7 @@ def _opened(name: str) -> tuple[Channel, Mapping[str, str]]:
 async def _fetch(wanted: _Wanted, source: Sending) -> _Got:
     if not isinstance(source, MediaSource):
         return _Got(reason="channel_without_media", is_final=True)
-    with TemporaryDirectory(dir=_folder(), prefix=".fetching-") as aside:
+    with TemporaryDirectory(dir=_folder(), prefix=_ASIDE) as aside:
         plain = Path(aside) / "plain"
         try:
             await source.fetch_media(wanted.media_id, plain, sha256=wanted.sha256)
@@ -213,7 +216,13 @@ def media_pieces(id: UUID) -> Iterator[bytes]:
 
 
 def erase_media() -> int:
-    """Delete the files of messages whose text was erased, and return how many."""
+    """Delete the files of messages whose text was erased, and return how many.
+
+    What a killed process was fetching lies there unsealed: that goes too.
+    """
+    for left in _folder().glob(f"{_ASIDE}*"):
+        if clock.now().timestamp() - left.stat().st_mtime > LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     with connection.cursor() as cursor:
         cursor.execute(_EXPIRED)
         rows = cursor.fetchall()

@@ -68,6 +68,10 @@ def test_a_number_is_connected_looked_after_and_tested(tocsin, tmp_path, peer):
     tocsin("whatsapp", "profile", "set", "--about", "Security of Larkwave")
     assert "Security of Larkwave" in tocsin("whatsapp", "profile", "show")
     assert "131047" in tocsin("whatsapp", "block", "add", "+33612345679", code=3)
+    assert "messaging.account_changed" in _verbs(tocsin)
+    assert "customers.addresses_revealed" not in _verbs(tocsin)
+    tocsin("whatsapp", "block", "list", "--reveal")
+    assert "customers.addresses_revealed" in _verbs(tocsin)
     assert [point["sent"] for point in json.loads(tocsin("whatsapp", "analytics", "messages", "--json"))] == [1]
     tocsin("whatsapp", "analytics", "allow")
     assert "en_US" in tocsin("whatsapp", "analytics", "template", "hello_world")

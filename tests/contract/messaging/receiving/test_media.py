@@ -1,5 +1,6 @@
 """Files that came with messages."""
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -117,3 +118,16 @@ def test_a_file_goes_with_the_text_of_its_message(hooks: Hooks) -> None:
     assert commands.erase_media() == 1
     assert not [path for path in (home.data_home() / "media").rglob("*") if path.is_file()]
     assert not queries.media_of(message)[0].is_fetched
+
+
+def test_what_a_killed_process_was_fetching_does_not_lie_there_unsealed_for_ever(hooks: Hooks) -> None:
+    folder = home.data_home() / "media"
+    folder.mkdir(exist_ok=True)
+    left, busy = folder / ".fetching-dead", folder / ".fetching-busy"
+    for each in (left, busy):
+        each.mkdir()
+        (each / "plain").write_bytes(b"secret")
+    before = clock.now().timestamp() - media_fetching.LEFT_SECONDS - 1
+    os.utime(left, (before, before))
+    commands.erase_media()
+    assert (left.exists(), busy.exists()) == (False, True)
