@@ -46,9 +46,15 @@ def messages(
     states: Collection[MessageState] = (),
     limit: int = LISTED_MAX,
 ) -> list[Message]:
-    """Return the newest messages, newest first: of a channel, an address, a person, a broadcast, in some states."""
+    """Return the newest messages, newest first: of a channel, an address, a person, a broadcast, in some states.
+
+    An address stands for all that the same person had or has at the provider: the number before, the scoped id.
+    """
     found = models.OutboundMessage.objects.order_by("-id")
-    wanted = {"channel": channel, "address": address, "person_id": person_id, "broadcast": broadcast}
+    wanted = {"channel": channel, "person_id": person_id, "broadcast": broadcast}
+    if address:
+        same = models.AddressName.objects.filter(other_value=address).values_list("value", flat=True)
+        found = found.filter(address__in=[address, *same])
     found = found.filter(**{name: value for name, value in wanted.items() if value})
     if states:
         found = found.filter(state__in=[state.value for state in states])

@@ -93,6 +93,11 @@ def test_an_answer_of_the_person_is_part_of_the_trace(outbox: Any, read: Any):
 def test_messages_are_found_by_what_is_known_of_them(outbox: Any, read: Any):
     message = outbox.message(read)
     assert [each.id for each in queries.messages(address=message.address)] == [read]
+    models.AddressName.objects.create(
+        portfolio="p", kind="phone", value=message.address, other_kind="phone", other_value="+33612000000",
+        seen_at=message.queued_at,
+    )  # fmt: skip
+    assert [each.id for each in queries.messages(address="+33612000000")] == [read]
     assert [each.id for each in queries.messages(states=[message.state])] == [read]
     assert len(queries.messages(channel="main", limit=4)) == 4
     with pytest.raises(NoSuchMessage):
