@@ -92,9 +92,12 @@ def measure(folder: Path, given: argparse.Namespace) -> list[str]:
         senders = [stage.tocsin("send", name=f"send-{number}") for number in range(given.senders)]
         until(lambda: stage.count()["accepted"] > 0, seconds=60, every=0.01)
         began = time.monotonic()
-        until(lambda: stage.count()["accepted"] >= given.messages, seconds=600, every=0.1)
+        until(lambda: stage.count()["accepted"] >= given.messages // 4, seconds=600, every=0.1)
+        memory_then = memory(stage.processes)
+        until(lambda: stage.count()["accepted"] >= given.messages, seconds=3600, every=0.1)
         sending = time.monotonic() - began
-        until(lambda: is_applied(stage, given.messages), seconds=600, every=0.2)
+        until(lambda: is_applied(stage, given.messages), seconds=3600, every=0.2)
+        memory_now = memory(stage.processes)
         whole = time.monotonic() - began
         used = {name: seconds - before.get(name, 0) for name, seconds in processor(stage.processes).items()}
         counted = stage.count()
@@ -110,6 +113,10 @@ def measure(folder: Path, given: argparse.Namespace) -> list[str]:
     table.append(f"| webhooks | {counted['webhooks']['accepted']:,} |")
     for name, seconds in used.items():
         table.append(f"| CPU of {name}, ms a message | {1000 * seconds / given.messages:.2f} |")
+    table += [
+        f"| memory of {name}, MiB, after a quarter and at the end | {then:,.0f}, {memory_now[name]:,.0f} |"
+        for name, then in memory_then.items()
+    ]
     total = sum(used.values())
     table.append(
         f"| CPU of all over the cores: messages/s at best | {given.messages * (os.cpu_count() or 1) / total:,.0f} |"
@@ -125,6 +132,16 @@ def is_applied(stage: Stage, messages: int) -> bool:
     if counted["statuses"].get("read", 0) == messages and counted["webhooks"].get("unreachable", 0):
         stage.ask("/_simulator/advance", body={"seconds": 60})
     return False
+
+
+def memory(processes: list[Process]) -> dict[str, float]:
+    """Return the memory each process really holds now (its resident set), in MiB."""
+    held = {}
+    for process in processes:
+        if process.running.poll() is None:
+            status = Path(f"/proc/{process.running.pid}/status").read_text()
+            held[process.name] = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return held
 
 
 def processor(processes: list[Process]) -> dict[str, float]:
