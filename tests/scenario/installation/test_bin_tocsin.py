@@ -33,7 +33,7 @@ esac
 @pytest.fixture
 def checkout(tmp_path):
     folder = tmp_path / "a checkout"
-    for name in ("bin", "gate", "src/tocsin/locale"):
+    for name in ("bin", "gate", "simulator", "src/tocsin/locale"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("pyproject.toml", "hatch_build.py"):
         shutil.copy(ROOT / name, folder)
