@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,11 +36,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--level", choices=list(PER_SECOND), default="HIGH")
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--only", choices=["line", "pairs", "day"], help="One of the three measures.")
     parser.add_argument("--record", type=Path)
     given = parser.parse_args()
     load = os.getloadavg()[0]
     lines: list[str] = []
-    for measure in (lambda folder: line_pace(folder, given), pair_pace, lambda _folder: portfolio_day()):
+    measures: dict[str, Callable[[Path], list[str]]] = {
+        "line": lambda folder: line_pace(folder, given),
+        "pairs": pair_pace,
+        "day": lambda _folder: portfolio_day(),
+    }
+    for measure in [measures[given.only]] if given.only else measures.values():
         with tempfile.TemporaryDirectory(prefix="bench") as folder:
             os.environ["TOCSIN_HOME"] = folder
             with database.opened():
