@@ -1,67 +1,13 @@
-"""A private server for the whole session, and for each test a database of its own, copied from one that is migrated."""
+"""Another person of this machine, to be kept out."""
 
-import itertools
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import psycopg
 import pytest
-
-from tocsin.project import database, database_place, database_server, settings
-from tocsin.project.database_place import Place
-
-_numbers = itertools.count()
-
-
-@contextmanager
-def home_named(folder: Path) -> Iterator[None]:
-    before = os.environ.get("TOCSIN_HOME")
-    os.environ["TOCSIN_HOME"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TOCSIN_HOME"]
-        else:
-            os.environ["TOCSIN_HOME"] = before
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Run one server for the session, with the migrated database ``tocsin`` to copy from."""
-    with home_named(tmp_path_factory.mktemp("server")):
-        place = database_place.find()
-        with database_server.running(place):
-            with database.opened():
-                pass
-            yield place
-    shutil.rmtree(place.base)
-
-
-@pytest.fixture
-def url(server: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Name a fresh, migrated database in ``TOCSIN_DATABASE_URL``."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
-        session.execute(f"CREATE DATABASE {name} TEMPLATE tocsin")
-        address = f"postgresql://tocsin@/{name}?host={server.socket_folder}"
-        monkeypatch.setenv("TOCSIN_DATABASE_URL", address)
-        yield address
-        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def rows(url: str) -> Iterator[None]:
-    """Open a fresh database for the length of the test, without numbering or witnessing anything at its end."""
-    settings.use_database(settings.parameters_of_url(url))
-    yield
-    settings.connections.close_all()
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
-"""A private server for the whole session, and for each test a database of its own, copied from one that is migrated."""
+"""A channel, its limits, and what a sender and a provider do with it."""
 
-import itertools
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,57 +18,11 @@ from tocsin.messaging import commands, queries
 from tocsin.messaging.ports import Outcome
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Accepted, Claimed, ClaimedMessage, Draft, Message, Prepared
-from tocsin.project import database, database_place, database_server, settings
+from tocsin.project import settings
 from tocsin.project.database_place import Place
 
 models = lazily("tocsin.messaging.models")
 MONA = Author(name="mona", assurance=Assurance.ASSERTED)
-_numbers = itertools.count()
-
-
-@contextmanager
-def home_named(folder: Path) -> Iterator[None]:
-    before = os.environ.get("TOCSIN_HOME")
-    os.environ["TOCSIN_HOME"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["TOCSIN_HOME"]
-        else:
-            os.environ["TOCSIN_HOME"] = before
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Run one server for the session, with the migrated database ``tocsin`` to copy from."""
-    with home_named(tmp_path_factory.mktemp("server")):
-        place = database_place.find()
-        with database_server.running(place):
-            with database.opened():
-                pass
-            yield place
-    shutil.rmtree(place.base)
-
-
-@pytest.fixture
-def url(server: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Name a fresh, migrated database in ``TOCSIN_DATABASE_URL``."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
-        session.execute(f"CREATE DATABASE {name} TEMPLATE tocsin")
-        address = f"postgresql://tocsin@/{name}?host={server.socket_folder}"
-        monkeypatch.setenv("TOCSIN_DATABASE_URL", address)
-        yield address
-        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def rows(url: str) -> Iterator[None]:
-    """Open a fresh database for the length of the test, without numbering or witnessing anything at its end."""
-    settings.use_database(settings.parameters_of_url(url))
-    yield
-    settings.connections.close_all()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """Our client against the simulator of the Cloud API, which knows nothing of it."""
 
 import asyncio
-import itertools
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -12,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from tocsin.customers.values import AddressKind
@@ -20,12 +16,8 @@ from tocsin.integrations.whatsapp.account import BusinessAccount, account_of
 from tocsin.integrations.whatsapp.channel import WhatsAppNumber, connect
 from tocsin.integrations.whatsapp.contents import prepare
 from tocsin.messaging.values import Content, Outgoing, Purpose
-from tocsin.project import database, database_place, database_server, settings
-from tocsin.project.database_place import Place
 from tocsin_simulator.server import Server
 from tocsin_simulator.values import Settings
-
-_numbers = itertools.count()
 
 
 class Simulated:
@@ -90,39 +82,6 @@ def peer() -> Iterator[Peer]:
         running.terminate()
         running.wait(10)
         running.stdout.close()
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Run one server for the session, with the migrated database ``tocsin`` to copy from."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TOCSIN_HOME", str(tmp_path_factory.mktemp("server")))
-        place = database_place.find()
-        with database_server.running(place):
-            with database.opened():
-                pass
-            yield place
-    shutil.rmtree(place.base)
-
-
-@pytest.fixture
-def url(server: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Name a fresh, migrated database in ``TOCSIN_DATABASE_URL``."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
-        session.execute(f"CREATE DATABASE {name} TEMPLATE tocsin")
-        address = f"postgresql://tocsin@/{name}?host={server.socket_folder}"
-        monkeypatch.setenv("TOCSIN_DATABASE_URL", address)
-        yield address
-        session.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def rows(url: str) -> Iterator[None]:
-    """Open a fresh database for the length of the test."""
-    settings.use_database(settings.parameters_of_url(url))
-    yield
-    settings.connections.close_all()
 
 
 Use = Callable[[Simulated], Coroutine[Any, Any, Any]]
