@@ -21,6 +21,7 @@ from tocsin.kernel.language import gettext as _
 BACKPRESSURE = 1024  # requests at once; each gate that follows holds one
 HEADER_MILLISECONDS_MAX = 10_000
 STOP_SECONDS_MAX = 10
+LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,29 @@ async def _serve(serving: Serving) -> None:
     if not serving.alone:
         threads = [*rounds.begin(serving.wired, stop=stop), outgoing.begin(serving.wired, stop=stop)]
     long_running.settle_in()
+    said = loop.create_task(_say_that_it_listens(serving))
     try:
-        serving.listening(f"http://{serving.host}:{serving.port}")
         await server.serve()
     finally:
+        said.cancel()
         stop.set()
         for thread in threads:
             await asyncio.to_thread(thread.join, STOP_SECONDS_MAX)
         await asyncio.to_thread(api.close)
+
+
+async def _say_that_it_listens(serving: Serving) -> None:
+    """Say where it listens once somebody who calls is let in; the server itself does not tell when that is."""
+    called = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(serving.host, serving.host)  # noqa: S104 - of what was asked for
+    while True:
+        try:
+            _reader, writer = await asyncio.open_connection(called, serving.port)
+        except OSError:
+            await asyncio.sleep(LOOK_SECONDS)
+            continue
+        writer.close()
+        serving.listening(f"http://{serving.host}:{serving.port}")
+        return
 
 
 def work(wired: Any) -> None:

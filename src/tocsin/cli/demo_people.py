@@ -19,7 +19,7 @@ from rich.text import Text
 from tocsin.cli import listing, message_shown
 from tocsin.cli.wired import SimulatedWorld, Wired
 from tocsin.journal.values import Author
-from tocsin.kernel import files, language
+from tocsin.kernel import files, home, language
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging import commands as messaging
 from tocsin.messaging.states import MessageState
@@ -94,15 +94,21 @@ def _free_port() -> int:
 @contextmanager
 def _serving(port: int) -> Iterator[Callable[[], None]]:
     """Run `tocsin serve` on this installation, as an operator would, until the block ends."""
-    serving = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, "serve", "--listen", f"127.0.0.1:{port}"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
+    said = home.data_home() / "serve.log"
+    with said.open("wb") as log:
+        serving = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, "serve", "--listen", f"127.0.0.1:{port}"],
+            stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
 
     def ready() -> None:
         # It says where it listens once it does.
         if serving.stdout is None or not serving.stdout.readline():
-            raise RehearsalStuck(_("The rehearsal's own `tocsin serve` did not start."), mend=_("Run it again."))
+            raise RehearsalStuck(
+                _("The rehearsal's own `tocsin serve` did not start."),
+                where=said,
+                mend=_("Read there what it said, then run the rehearsal again."),
+            )
 
     with serving:
         try:

@@ -29,7 +29,7 @@ from tocsin.scopes import queries as scopes
 from tocsin.scopes.values import Revision
 
 PHONE, MAIL = "whatsapp", "mail"  # the names of the two channels
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 120.0  # of a machine that does much else; it takes about a second
 LOOK_SECONDS = 0.1
 NEIGHBOURS = 2_000  # people who are not affected, in the address book beside those who are
 _BEFORE = gettext_noop("Hi, which of my devices are signed in?")
@@ -97,7 +97,7 @@ def tell_two(
     with language.use(phone.language):
         before, answer = _(_BEFORE), _(_ANSWER)
     world.post("say", {"from": phone.phone, "name": phone.name, "text": before})
-    _until(lambda: outbox.window_open(PHONE, phone.phone))
+    _until(lambda: outbox.window_open(PHONE, phone.phone), awaited=_("her own first message"))
     with language.use(phone.language):
         text = _(_TEXT).format(company=company, day=language.format_date(at))
     with language.use(mail.language):
@@ -108,11 +108,11 @@ def tell_two(
         _draft(mail, channel=MAIL, content={"subject": subject, "text": body}, sending=sendings[MAIL]),
     ]
     first, second = (each for each in messaging.queue_messages(drafts, by=by) if each is not None)
-    _until(lambda: _arrived(first, least=MessageState.DELIVERED))
+    _until(lambda: _arrived(first, least=MessageState.DELIVERED), awaited=_("the message on her phone"))
     world.post("read", {"callback": str(first)})
     world.post("answer", {"callback": str(first), "text": answer})
-    _until(lambda: _arrived(first, least=MessageState.READ) and outbox.trace(first).inbound)
-    _until(lambda: _arrived(second, least=MessageState.SENT))
+    _until(lambda: _arrived(first, least=MessageState.READ) and outbox.trace(first).inbound, awaited=_("her answer"))
+    _until(lambda: _arrived(second, least=MessageState.SENT), awaited=_("the mail"))
     journal.number_entries()
     told = outbox.trace(first)
     came = outbox.inbound_body(told.inbound[-1].id) or {}
@@ -143,13 +143,14 @@ def _arrived(message: UUID, *, least: MessageState) -> bool:
     return state is not MessageState.WITHHELD and RANK[state] >= RANK[least]
 
 
-def _until(look: Callable[[], object]) -> None:
-    """Wait until it is so; RehearsalStuck when it is not after all patience."""
+def _until(look: Callable[[], object], *, awaited: str) -> None:
+    """Wait until it is so; RehearsalStuck, naming what was awaited, when it is not after all patience."""
     ends = monotonic() + PATIENCE_SECONDS
     while not look():
         if monotonic() > ends:
             raise RehearsalStuck(
                 _("The rehearsal's messages did not arrive in time."),
+                where=awaited,
                 mend=_("Is the machine very busy? Run it again."),
             )
         sleep(LOOK_SECONDS)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -12,9 +13,21 @@ def _demo(*arguments: str) -> int:
     return main.run(["demo", "--lines", "50000", *arguments])
 
 
-def test_the_demo_ends_well_and_says_where_the_report_lies(tmp_path, capsys):
-    assert _demo("--out", str(tmp_path / "demo")) == 0
-    said = capsys.readouterr().out
+@pytest.fixture
+def play(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return a function that plays a demo which must end well, and returns what it printed."""
+
+    def played(*arguments: str) -> str:
+        code = _demo(*arguments)
+        said = capsys.readouterr()
+        assert code == 0, said.err[-600:]
+        return said.out
+
+    return played
+
+
+def test_the_demo_ends_well_and_says_where_the_report_lies(tmp_path, play):
+    said = play("--out", str(tmp_path / "demo"))
     report = tmp_path / "demo" / "findings" / "report.html"
     assert report.is_file()
     assert str(report) in said
@@ -23,9 +36,8 @@ def test_the_demo_ends_well_and_says_where_the_report_lies(tmp_path, capsys):
     assert not (tmp_path / "demo" / "logs").exists()
 
 
-def test_two_people_are_told_and_one_answers(tmp_path, capsys):
-    assert _demo("--out", str(tmp_path / "demo"), "--seed", "42") == 0
-    said = capsys.readouterr().out
+def test_two_people_are_told_and_one_answers(tmp_path, play):
+    said = play("--out", str(tmp_path / "demo"), "--seed", "42")
     phones, mails = ((tmp_path / "demo" / name).read_text() for name in ("phones.html", "mails.html"))
     assert re.search("Was my card seen|Ma carte a-t-elle", phones)
     assert "Larkwave" in mails
@@ -33,11 +45,11 @@ def test_two_people_are_told_and_one_answers(tmp_path, capsys):
     assert "The person answered this very message" in said
 
 
-def test_the_logs_are_kept_when_asked_and_a_second_demo_replaces_the_first(tmp_path):
+def test_the_logs_are_kept_when_asked_and_a_second_demo_replaces_the_first(tmp_path, play):
     out = tmp_path / "demo"
-    assert _demo("--out", str(out), "--keep", "--scenario", "catalogue-scrape") == 0
+    play("--out", str(out), "--keep", "--scenario", "catalogue-scrape")
     first = {path.name for path in (out / "logs").iterdir()}
-    assert _demo("--out", str(out), "--keep", "--seed", "9") == 0
+    play("--out", str(out), "--keep", "--seed", "9")
     assert first
     sources = json.loads((out / "findings" / "summary.json").read_text())["sources"]
     assert len(sources) == len(list((out / "logs").iterdir()))

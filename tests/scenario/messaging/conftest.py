@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.contract.messaging.conftest import rows, server, url
+from tests.contract.conftest import rows, server, url
 from tests.scenario.messaging.stage import Stage, set_up
 
 from tocsin.project import settings
