@@ -9,7 +9,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
-from tocsin.cli.given import secrets_in, settings_in
+from tocsin.cli.given import print_kinds, secrets_in, settings_in
 from tocsin.cli.whatsapp_received import webhook
 from tocsin.cli.wired import Wired
 from tocsin.kernel import clock
@@ -122,13 +122,7 @@ def kinds(wired: Wired, kind: str | None) -> None:
     known = wired.channel_kinds()
     if kind is not None:
         _known_kind(wired, kind)
-    for each in [kind] if kind else sorted(known):
-        settings, secrets = known[each]
-        listing.lines(each, style="bold")
-        rows = [(setting, _(text)) for setting, text in settings.items()]
-        rows += [(f"--secret {secret}", _(text)) for secret, text in secrets.items()]
-        listing.console().print(listing.pairs(rows))
-        listing.lines("")
+    print_kinds(known, only=kind)
 
 
 @command.command("bounce")

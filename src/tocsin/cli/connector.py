@@ -7,7 +7,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
-from tocsin.cli.given import secrets_in, settings_in
+from tocsin.cli.given import print_kinds, secrets_in, settings_in
 from tocsin.cli.wired import Wired
 from tocsin.containment import commands, queries
 from tocsin.containment.errors import SystemNotUnderstood
@@ -113,13 +113,7 @@ def kinds(wired: Wired, kind: str | None) -> None:
     known = wired.connector_kinds()
     if kind is not None:
         _known_kind(wired, kind)
-    for each in [kind] if kind else sorted(known):
-        settings, secrets = known[each]
-        listing.lines(each, style="bold")
-        rows = [(setting, _(text)) for setting, text in settings.items()]
-        rows += [(f"--secret {secret}", _(text)) for secret, text in secrets.items()]
-        listing.console().print(listing.pairs(rows))
-        listing.lines("")
+    print_kinds(known, only=kind)
 
 
 def _told(connector: Connector) -> list[tuple[str, object]]:

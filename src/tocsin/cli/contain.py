@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tocsin.cli import contain_shown as shown, listing
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.contain_follow import follow
 from tocsin.cli.contain_work import work
+from tocsin.cli.given import moment
 from tocsin.cli.wired import Wired
 from tocsin.containment import commands, queries
 from tocsin.containment.ports import Connector
@@ -69,7 +69,7 @@ def draw(
     policy = queries.read_policy(named) if named else _automatic(leaked, updates, retired, passkeys)
     with wired.rows():
         plan = commands.draw_plan(
-            incident, policy=policy, systems=_connected(wired), by=acts.author(), since_at=_moment(since)
+            incident, policy=policy, systems=_connected(wired), by=acts.author(), since_at=moment(since)
         )
         _print_plan(plan)
         needed, _missing = queries.approvals_missing(plan.number)
@@ -90,16 +90,6 @@ def _automatic(
     listed = queries.list_from_file("passkeys", passkeys, where="--passkeys") if passkeys else None
     kinds = tuple(queries.Leaked(each) for each in dict.fromkeys(leaked))
     return queries.automatic(kinds, updates=tuple(measures), passkeys=listed)
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(_("{text} is not a moment: write 2026-03-02T12:00:00Z.").format(text=text)) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _connected(wired: Wired) -> dict[str, Connector]:

@@ -1,12 +1,15 @@
-"""Settings and secrets of something outside, as the command line gives them."""
+"""Settings, secrets and moments, as the command line gives them; and the kinds there are, with what each takes."""
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
+from tocsin.cli import listing
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 
@@ -46,3 +49,25 @@ def _secret(given: str) -> tuple[str, str]:
             raise TocsinError(_("There is no such variable."), where=place[4:], mend=mend)
         return name, value
     raise TocsinError(_("Secrets are not given on the command line."), where=f"--secret {name}", mend=mend)
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the moment an option names, UTC where it names no zone; None when it was left out."""
+    if text is None:
+        return None
+    try:
+        named = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(_("{text} is not a moment: write 2026-03-02T12:00:00Z.").format(text=text)) from error
+    return named if named.tzinfo else named.replace(tzinfo=UTC)
+
+
+def print_kinds(known: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, only: str | None) -> None:
+    """Explain every kind of what can be connected, or only one: its settings and its secrets."""
+    for each in [only] if only else sorted(known):
+        settings, secrets = known[each]
+        listing.lines(each, style="bold")
+        rows = [(setting, _(text)) for setting, text in settings.items()]
+        rows += [(f"--secret {secret}", _(text)) for secret, text in secrets.items()]
+        listing.console().print(listing.pairs(rows))
+        listing.lines("")

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ import click
 from tocsin.cli import listing, message_shown as shown
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.customer import UNTOLD
+from tocsin.cli.given import moment
 from tocsin.cli.message_content import Said, wording_of
 from tocsin.cli.wired import Wired
 from tocsin.customers import queries as customers
@@ -179,7 +179,7 @@ def _order(whom: Whom, *, how: How, channel: Channel, wording: Wording) -> Order
     return Order(
         channel=channel.name, purpose=meant, once=once, broadcast=broadcast,
         priority=_PRIORITIES[how.priority] if how.priority else _USUAL[meant],
-        not_before_at=_moment(how.not_before), expires_at=_moment(how.expires),
+        not_before_at=moment(how.not_before), expires_at=moment(how.expires),
     )  # fmt: skip
 
 
@@ -297,16 +297,6 @@ def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> bool:
         if message.state is MessageState.QUEUED:
             listing.lines(_("Nobody sends at present: run `tocsin serve`, or `tocsin send`."), style="yellow")
     return any(shown.answer(message) is shown.Answer.NO for message in ended)
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(_("{text} is not a moment: write 2026-03-02T12:00:00Z.").format(text=text)) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _lines(file: Path) -> Sequence[str]:
