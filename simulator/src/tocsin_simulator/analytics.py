@@ -167,13 +167,13 @@ def _rate(world: World, template_id: str) -> float:
 def told(world: World) -> dict[str, Any]:
     """Return every field of the account; the counts are made when they are asked for."""
     settings = world.settings
-    business = {"id": settings.business_id, "name": "Simulated Company"}
+    business = {"id": settings.business_id, "name": world.settings.name}
     able = {"can_send_message": "AVAILABLE"}
     entities = [{"entity_type": kind, "id": key} | able for kind, key in (
         ("WABA", settings.waba_id), ("BUSINESS", settings.business_id), ("APP", settings.app_id))]  # fmt: skip
     return {
         "id": settings.waba_id,
-        "name": "Simulated Company",
+        "name": world.settings.name,
         "timezone_id": "1",
         "message_template_namespace": "51a1a7ed_0000_4000_8000_000000000001",
         "currency": "USD",
@@ -223,7 +223,7 @@ async def read_business(world: World, request: Request) -> Reply:
     """Answer the business portfolio."""
     everything = {
         "id": world.settings.business_id,
-        "name": "Simulated Company",
+        "name": world.settings.name,
         "verification_status": "verified",
         "timezone_id": 1,
         "created_time": "2025-01-01T00:00:00+0000",

@@ -110,7 +110,7 @@ async def add_number(world: World, request: Request) -> Reply:
         id=world.new_id(),
         display=f"+{digits}",
         digits=digits,
-        name=str(given.get("verified_name", "Simulated Company")),
+        name=str(given.get("verified_name", world.settings.name)),
         level=world.settings.level,
         status="PENDING",
         extra={"code_verification_status": "NOT_VERIFIED"},

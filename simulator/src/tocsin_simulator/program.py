@@ -30,6 +30,7 @@ def main() -> None:
 @click.option("--phone-id", "phone_ids", multiple=True, metavar="ID", help="A number's id; may be repeated.")
 @click.option("--waba-id", metavar="ID", help="The account's id.")
 @click.option("--app-id", metavar="ID", help="The application's id.")
+@click.option("--name", metavar="NAME", help="The company, as its profile and the phones show it.")
 @click.option("--token", metavar="TOKEN", help="The access token clients must send.")
 @click.option("--app-secret", metavar="SECRET", help="Signs the webhooks.")
 @click.option("--webhook", metavar="URL", help="Where webhooks go; none are sent without one.")

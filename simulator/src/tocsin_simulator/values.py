@@ -26,6 +26,7 @@ class Settings:
     waba_id: str = "200000000000001"
     app_id: str = "300000000000001"
     business_id: str = "400000000000001"
+    name: str = "Simulated Company"  # of the company, as the phones show it
     token: str = "simulated-token"
     app_secret: str = "simulated-secret"
     webhook: str = ""
@@ -57,7 +58,7 @@ class Number:
     id: str
     display: str  # as Meta shows it: +1 555-010-0001
     digits: str  # the same as digits only
-    name: str = "Simulated Company"
+    name: str
     level: str = "STANDARD"
     quality: str = "GREEN"
     status: str = "CONNECTED"

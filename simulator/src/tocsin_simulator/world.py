@@ -110,5 +110,6 @@ def first_number(phone_id: str, place: int, settings: Settings) -> Number:
         id=phone_id,
         display=f"+1 555-010-{place + 1:04d}",
         digits=f"1555010{place + 1:04d}",
+        name=settings.name,
         level=settings.level,
     )

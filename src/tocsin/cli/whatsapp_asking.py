@@ -41,7 +41,9 @@ def number_called(name: str) -> Channel:
     if name:
         found = queries.channel(name)
         if found.kind != KIND:
-            raise NoSuchChannel(_("{name} is no WhatsApp number.").format(name=name))
+            raise NoSuchChannel(
+                _("{name} is no WhatsApp number.").format(name=name), mend=_("See `tocsin channel list` for those.")
+            )
         return found
     numbers = [each for each in queries.channels() if each.kind == KIND]
     if len(numbers) == 1:
@@ -103,7 +105,9 @@ def document(path: Path) -> Mapping[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TocsinError(_("The file cannot be read."), where=path, mend=_("It is YAML or JSON.")) from error
     if not isinstance(found, dict):
-        raise TocsinError(_("The file must hold one object."), where=path)
+        raise TocsinError(
+            _("The file must hold one object."), where=path, mend=_("Its first level must be `key: value` lines.")
+        )
     return found
 
 

@@ -11,6 +11,17 @@ def told(account, field):
     return [value for each, value in account.receiver.values if each == field]
 
 
+def test_numbers_account_and_phones_have_the_name_of_the_company(with_account):
+    async def act(account):
+        assert (await account.ask("GET", "/11?fields=verified_name"))[1]["verified_name"] == "Larkwave"
+        assert (await account.ask("GET", "/21"))[1]["name"] == "Larkwave"
+        await account.admin("say", **{"from": "33600000001", "text": "Hi"})
+        told = (await account.ask("GET", "/_simulator/threads"))[1]
+        assert {each["name"] for each in told["numbers"]} == {"Larkwave"}
+
+    with_account(act, name="Larkwave")
+
+
 def test_a_number_says_its_level_limit_quality_and_health(with_account):
     async def act(account):
         wanted = "throughput{level},quality_rating,whatsapp_business_manager_messaging_limit,health_status,status,name_status"

@@ -78,8 +78,9 @@ def running(*, webhook: str, secrets: WorldSecrets, seed: int) -> Iterator[Simul
     with ExitStack() as stack:
         whatsapp = stack.enter_context(
             _process(
-                "whatsapp", "--port", "0", "--phone-id", LINE, "--waba-id", ACCOUNT, "--token", secrets.token, "--delay", "0.02",
-                "--app-secret", secrets.app_secret, "--verify-token", secrets.verify_token, "--webhook", webhook, "--seed", str(seed),
+                "whatsapp", "--port", "0", "--phone-id", LINE, "--waba-id", ACCOUNT, "--name", COMPANY_NAME,
+                "--token", secrets.token, "--app-secret", secrets.app_secret, "--verify-token", secrets.verify_token,
+                "--delay", "0.02", "--webhook", webhook, "--seed", str(seed),
             )
         )  # fmt: skip
         mail = stack.enter_context(_process("smtp", "--port", "0", "--http-port", "0", "--seed", str(seed)))
@@ -119,7 +120,11 @@ def _places(process: subprocess.Popen[str]) -> dict[str, int]:
     if not found:
         process.terminate()
         why = process.stderr.read() if process.stderr else ""
-        raise SimulatorSilent(_("The simulator did not start."), where=(said + why).strip()[-300:])
+        raise SimulatorSilent(
+            _("The simulator did not start."),
+            where=(said + why).strip()[-300:],
+            mend=_("Look whether it is installed: tocsin simulate whatsapp --port 0"),
+        )
     return found
 
 
@@ -139,5 +144,7 @@ def _read(address: str, *, body: bytes | None = None) -> bytes:
         with urllib.request.urlopen(asked, timeout=ANSWER_SECONDS_MAX) as answer:  # noqa: S310
             read: bytes = answer.read()
     except (OSError, urllib.error.URLError) as error:
-        raise SimulatorSilent(_("The simulator does not answer."), where=address.partition("?")[0]) from error
+        raise SimulatorSilent(
+            _("The simulator does not answer."), where=address.partition("?")[0], mend=_("Run the command again.")
+        ) from error
     return read
