@@ -4,6 +4,7 @@ What it means for the refused message itself is settled with it.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,28 +14,26 @@ from django.db import connection, transaction
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import objecting, pacing
 from tocsin.messaging.channels import hold_channel
+from tocsin.messaging.errors import NoSuchChannel
 from tocsin.messaging.values import Purpose, Verdict
 
 models = lazily("tocsin.messaging.models")
 
 _MESSAGES = """
 SELECT message.id, message.channel, channel.kind, channel.account, message.address, message.address_kind,
-       message.template, message.purpose = 'marketing' OR message.category = 'marketing'
+       coalesce(nullif(channel.portfolio, ''), nullif(channel.account, ''), channel.name), message.template,
+       message.purpose = 'marketing' OR message.category = 'marketing'
   FROM tocsin_outboundmessage message JOIN tocsin_messagingchannel channel ON channel.name = message.channel
  WHERE message.id = ANY(%s::uuid[])
-"""
-_OBJECT = """
-INSERT INTO tocsin_personobjection AS objection (kind, address, purpose, reason, since_at)
-VALUES (%(kind)s, %(address)s, %(purpose)s, %(reason)s, %(now)s)
-ON CONFLICT (kind, address, purpose) DO UPDATE
-   SET reason = excluded.reason, since_at = excluded.since_at, lifted_at = NULL
- WHERE objection.lifted_at <= excluded.since_at
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal of one message. ``complained``: the person called it spam, so that every purpose is meant."""
+    """A refusal of one message. ``complained``: the person called it spam, so that every purpose is meant.
+
+    ``at`` is when it was said, where that was before it is taken.
+    """
 
     message_id: UUID
     verdict: Verdict
@@ -42,6 +41,7 @@ class Refusal:
     code: int = 0
     wait_seconds: float | None = None
     complained: bool = False
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class _Refused:
     account: str
     address: str
     address_kind: str
+    portfolio: str
     template: str
     marketing: bool
 
@@ -71,12 +72,14 @@ class _Refused:
 
 def take_refusals(refusals: Sequence[Refusal], *, per_second: float | None = None, now: datetime) -> None:
     """Do what refusals mean for other messages, each thing once; ``per_second`` is the limit of their line."""
-    meant = {refusal.message_id: refusal for refusal in refusals if refusal.verdict in _MEANINGS}
+    meant = {refusal.message_id: refusal for refusal in refusals if refusal.verdict in MEANT}
     if not meant:
         return
     with transaction.atomic():
         done: set[tuple[str, ...]] = set()
-        for refused in _beside_rows(meant, per_second=per_second, now=now):
+        beside = _beside_rows(meant, per_second=per_second, now=now)
+        objecting.keep_stops([_stop(each) for each in beside if each.refusal.verdict is Verdict.STOPPED])
+        for refused in (each for each in beside if each.refusal.verdict is not Verdict.STOPPED):
             about, act = _MEANINGS[refused.refusal.verdict]
             key = (refused.refusal.verdict, *(str(getattr(refused, name)) for name in about))
             if key not in done:
@@ -101,14 +104,16 @@ def _slow_pair(refused: _Refused) -> None:
 
 
 def _hold_line(refused: _Refused) -> None:
-    hold_channel(refused.channel, until=refused.until, reason=refused.words)
+    with suppress(NoSuchChannel):  # removed since
+        hold_channel(refused.channel, until=refused.until, reason=refused.words)
 
 
 def _hold_account(refused: _Refused) -> None:
     found = models.MessagingChannel.objects.filter(kind=refused.kind, account=refused.account)
     names = found.order_by("name").values_list("name", flat=True) if refused.account else [refused.channel]
     for name in names:
-        hold_channel(name, until=refused.until, reason=refused.words)
+        with suppress(NoSuchChannel):
+            hold_channel(name, until=refused.until, reason=refused.words)
 
 
 def _hold_template(refused: _Refused) -> None:
@@ -121,16 +126,13 @@ def _hold_template(refused: _Refused) -> None:
         )  # fmt: skip
 
 
-def _object(refused: _Refused) -> None:
-    """Note that a person stopped us: of marketing when that is what they got, else of everything but security."""
+def _stop(refused: _Refused) -> objecting.Stop:
+    """A person stopped us: for marketing when that is what they got, else for everything but security."""
     only_marketing = refused.marketing and not refused.refusal.complained
-    given = {
-        "kind": refused.address_kind, "address": objecting.compared(refused.address_kind, refused.address),
-        "reason": refused.words, "now": refused.now,
-        "purpose": Purpose.MARKETING if only_marketing else "",
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_OBJECT, given)
+    return objecting.Stop(
+        refused.portfolio, refused.address_kind, refused.address, Purpose.MARKETING.value if only_marketing else "",
+        refused.words, min(refused.refusal.at or refused.now, refused.now),
+    )  # fmt: skip
 
 
 # Verdict -> what it is about (done once per each), and what is done.
@@ -140,5 +142,5 @@ _MEANINGS: dict[Verdict, tuple[Collection[str], Callable[[_Refused], None]]] = {
     Verdict.HOLD_LINE: (("channel",), _hold_line),
     Verdict.HOLD_ACCOUNT: (("kind", "account"), _hold_account),
     Verdict.HOLD_TEMPLATE: (("account", "template"), _hold_template),
-    Verdict.STOPPED: (("address_kind", "address", "marketing"), _object),
 }
+MEANT = frozenset({*_MEANINGS, Verdict.STOPPED})

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -23,7 +24,27 @@ DO UPDATE SET reason = excluded.reason, since_at = excluded.since_at, lifted_at 
 WHERE (excluded.since_at, excluded.lifted_at IS NULL) > (o.since_at, o.lifted_at IS NULL)
 RETURNING kind, address, purpose, lifted_at IS NULL
 """
+# A refusal says again and again what is known: it is news only where they had wanted it again before it.
+_REFUSE = """
+INSERT INTO tocsin_personobjection AS o (kind, address, purpose, reason, since_at)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+ON CONFLICT (kind, address, purpose)
+DO UPDATE SET reason = excluded.reason, since_at = excluded.since_at, lifted_at = NULL
+WHERE o.lifted_at <= excluded.since_at
+RETURNING kind, address, purpose, TRUE
+"""
 Key = tuple[str, str, str]  # kind and value of the address, purpose
+
+
+class Stop(NamedTuple):
+    """That a provider refused a message because its person had stopped us; ``purpose`` empty: every one."""
+
+    portfolio: str
+    kind: str
+    address: str
+    purpose: str
+    reason: str
+    at: datetime
 
 
 def keep(told: Sequence[tuple[Objection, str]]) -> None:
@@ -44,8 +65,25 @@ def keep(told: Sequence[tuple[Objection, str]]) -> None:
     rows = [
         (*key, "stopped" if stopped else "resumed", at, stopped) for key, (at, stopped) in sorted(newest.items())
     ]  # fmt: skip
+    _write(_KEEP, rows)
+
+
+def keep_stops(told: Sequence[Stop]) -> None:
+    """Keep what refusals say of people; in the transaction that settles those refusals, so that no crash forgets it."""
+    followed = Followed((each.portfolio, each.kind, each.address) for each in told)
+    newest: dict[Key, tuple[datetime, str]] = {}
+    for each in told:
+        address = compared(each.kind, followed(each.portfolio, each.kind, each.address, at=each.at))
+        key = (each.kind, address, each.purpose)
+        newest[key] = max(newest.get(key, (each.at, each.reason)), (each.at, each.reason))
+    _write(_REFUSE, [(*key, reason, at) for key, (at, reason) in sorted(newest.items())])
+
+
+def _write(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if not rows:
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
         news = cursor.fetchall()
     if news:
         journal.write(

@@ -27,7 +27,7 @@ from tocsin.messaging.holding import Refusal
 from tocsin.messaging.line_sending import SendingLine
 from tocsin.messaging.ports import Outcome, Sending
 from tocsin.messaging.spool import Spool
-from tocsin.messaging.values import Channel, Claimed, ClaimedMessage
+from tocsin.messaging.values import Channel, Claimed, ClaimedMessage, Verdict
 
 LOOK_SECONDS = 2.0  # between two looks at which channels there are
 GATHER_SECONDS = 0.1  # outcomes are gathered so long before they are settled together
@@ -288,11 +288,11 @@ def _channels(only: frozenset[str]) -> dict[str, tuple[Channel, tuple[Any, ...]]
 
 
 def _settled(batch: Sequence[tuple[str, Outcome]], limits: Mapping[str, float | None], sender: str) -> None:
-    """Settle outcomes, then do what refusals mean for other messages."""
+    """Settle outcomes, then do what refusals mean for other messages; what they say of people is settled with them."""
     settling.settle([outcome for _channel, outcome in batch], sender=sender)
     refusals: dict[str, list[Refusal]] = {}
     for channel, outcome in batch:
-        if outcome.error is not None:
+        if outcome.error is not None and outcome.error.verdict is not Verdict.STOPPED:
             error = outcome.error
             refusal = Refusal(
                 outcome.message_id, error.verdict, error.reason, code=error.code, wait_seconds=error.wait_seconds

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel import clock
-from tocsin.messaging import attempts, columns
+from tocsin.messaging import attempts, columns, holding
 from tocsin.messaging.attempts import Ended
 from tocsin.messaging.ports import Outcome
 from tocsin.messaging.states import RANK, MessageState
@@ -120,7 +120,19 @@ def settle(outcomes: Sequence[Outcome], *, sender: str) -> int:
         fresh = attempts.record([_ended(end) for end in ends])
         written = [end for end in ends if end.row.id in fresh]
         _write(written, sender=sender, now=now)
+        holding.take_refusals([_stopped(end) for end in written if _is_stop(end.outcome)], now=now)
     return len(written)
+
+
+def _is_stop(outcome: Outcome) -> bool:
+    return outcome.error is not None and outcome.error.verdict is Verdict.STOPPED
+
+
+def _stopped(end: _End) -> holding.Refusal:
+    """What a person said by a refusal is kept with it: no other message would ask them again."""
+    error, at = end.outcome.error, end.outcome.answered_at
+    reason, code = (error.reason, error.code) if error else ("", 0)
+    return holding.Refusal(end.row.id, Verdict.STOPPED, reason, code=code, at=at)
 
 
 def locked(message_ids: Collection[UUID]) -> dict[UUID, Locked]:

@@ -142,7 +142,7 @@ def _refusals(ours: Iterable[StatusUpdate]) -> None:
             [
                 holding.Refusal(
                     message_ids[each.provider_id], each.verdict or Verdict.DEAD, each.reason or Reason.REFUSED,
-                    each.code, complained=each.status is StatusKind.COMPLAINED,
+                    each.code, complained=each.status is StatusKind.COMPLAINED, at=each.at,
                 )
                 for each in fresh if each.provider_id in message_ids
             ],

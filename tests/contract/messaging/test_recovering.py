@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands, queries, spool
+from tocsin.messaging.ports import TransportError
 from tocsin.messaging.spool import Spool
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Accepted, Reason
+from tocsin.messaging.values import Accepted, Purpose, Reason, Verdict
 
 models = lazily("tocsin.messaging.models")
 
@@ -58,6 +60,22 @@ def test_a_kill_between_answer_and_settling_settles_what_was_answered(outbox: An
     commands.recover()
     assert states(outbox, [first.id, second.id]) == [MessageState.SENT, MessageState.UNKNOWN]
     assert outbox.message(first.id).provider_id == "wamid.1"
+
+
+def test_a_kill_between_answer_and_settling_forgets_nobody_who_stopped_us(outbox: Any):
+    notes = Spool("a")
+    outbox.queue(count=2, purpose=Purpose.MARKETING)
+    first, second = outbox.claim().messages
+    for message, verdict in ((first, Verdict.STOPPED), (second, Verdict.DEAD)):
+        notes.begin(message.id)
+        error = TransportError(permanent=True, verdict=verdict, reason=Reason.REFUSED_BY_PERSON, code=131050)
+        notes.answer(outbox.outcome(message, error=error))
+    killed(notes)
+    commands.recover()
+    (stop,) = models.PersonObjection.objects.all()
+    assert (stop.address, stop.purpose, stop.reason) == (first.address, "marketing", "refused_by_person 131050")
+    commands.queue_messages([outbox.draft(address=first.address, purpose=Purpose.MARKETING)], by=MACHINE)
+    assert not outbox.claim(sender="b").messages
 
 
 def test_after_another_boot_nothing_is_proven_and_all_of_it_is_unknown(outbox: Any, monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from tocsin.journal import queries as journal
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands, queries
@@ -204,3 +205,24 @@ def test_a_code_too_large_for_a_column_ends_its_message_and_keeps_back_no_other(
     assert commands.settle(outcomes, sender="a") == 2
     assert (outbox.state(odd.id), outbox.state(good.id)) == (MessageState.FAILED, MessageState.SENT)
     assert {proof.proven for proof in queries.trace(odd.id).proofs} == {"proven"}
+
+
+def test_who_stopped_us_is_noted_with_the_settling_and_not_again_when_it_is_repeated(outbox: Any, held: ClaimedMessage):
+    outcome = outbox.outcome(held, error=refused(Verdict.STOPPED, Reason.REFUSED_BY_PERSON, permanent=True))
+    commands.settle([outcome], sender="a")
+    (stop,) = models.PersonObjection.objects.all()
+    assert (stop.address, stop.purpose, stop.since_at) == (held.address, "", outcome.answered_at)
+    assert journal.entries()[-1].verb == "messaging.objections_recorded"
+    models.PersonObjection.objects.update(lifted_at=clock.now())
+    commands.settle([outcome], sender="a")
+    assert models.PersonObjection.objects.get().lifted_at is not None
+
+
+def test_a_refusal_that_was_said_before_they_wanted_it_again_does_not_count(outbox: Any, held: ClaimedMessage):
+    outcome = outbox.outcome(held, error=refused(Verdict.STOPPED, Reason.REFUSED_BY_PERSON, permanent=True))
+    said = clock.now() + timedelta(seconds=5)
+    models.PersonObjection.objects.create(
+        kind="phone", address=held.address, purpose="", reason="resumed", since_at=said, lifted_at=said
+    )
+    commands.settle([outcome], sender="a")
+    assert models.PersonObjection.objects.get().lifted_at == said
