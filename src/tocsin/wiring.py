@@ -70,10 +70,14 @@ CHANNEL_FOLDERS: Mapping[str, str] = {
 class Wiring:
     """The outside world as this installation knows it; handed to a door, or to the story, as one value."""
 
-    formats: tuple[Format, ...]
     rows: Callable[[], AbstractContextManager[None]]
     rows_state: Callable[[], RowsState]
     remove_rows: Callable[[], None]
+
+    @property
+    def formats(self) -> tuple[Format, ...]:
+        """Return the formats that are recognised; ties go to the earlier one. Loaded when first asked for."""
+        return formats()
 
     def stated_formats(self, *, log_format: str | None, mapping: Path | None) -> tuple[Format, ...]:
         """Return the formats an operator states: a web server's log_format, a mapping file; asked before the others."""
@@ -173,11 +177,8 @@ def build(
     rows_state: Callable[[], RowsState],
     remove_rows: Callable[[], None],
 ) -> Wiring:
-    """Load the integrations and return them, with the ways to our rows, as one value.
-
-    They are loaded here rather than at import, so that ``tocsin --help`` does not wait for them.
-    """
-    return Wiring(formats=formats(), rows=rows, rows_state=rows_state, remove_rows=remove_rows)
+    """Return the integrations, each loaded when it is asked for, with the ways to our rows, as one value."""
+    return Wiring(rows=rows, rows_state=rows_state, remove_rows=remove_rows)
 
 
 @cache
@@ -194,6 +195,7 @@ def _channel_file(folder: str) -> Any:
     return import_module(f"tocsin.integrations.{folder}.channel")
 
 
+@cache
 def formats() -> tuple[Format, ...]:
     """Load every format, in the order in which they are asked."""
     folders = [import_module(f"tocsin.integrations.{name}.format") for name in FORMAT_FOLDERS]

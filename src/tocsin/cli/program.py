@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from tocsin import __version__
+from tocsin.cli import contents
 from tocsin.kernel import language
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _, gettext_noop
@@ -110,10 +112,14 @@ class Program(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.entries:
-            return loaded(self.entries[cmd_name])
+            return opened(self.entries[cmd_name])
         if cmd_name.startswith("-"):
             return None  # click says what is wrong with an option
         raise click.NoSuchCommand(cmd_name, possibilities=list(self.entries), ctx=ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = [(entry.name, _(entry.help)) for entry in COMMANDS]
+        return [*contents.completed(named, incomplete), *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> object:
         ctx.obj = self.build()
@@ -152,6 +158,20 @@ def run(arguments: list[str], *, build: Callable[[], object]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def opened(entry: Entry) -> click.Command:
+    """Return a command: a group as its page shows it, anything else loaded."""
+    page = contents.pages().get(entry.name)
+    return contents.Contents(entry.name, page=page, load=lambda: loaded_group(entry)) if page else loaded(entry)
+
+
+def loaded_group(entry: Entry) -> click.Group:
+    """Import the file of a group and return it."""
+    group = loaded(entry)
+    if not isinstance(group, click.Group):
+        raise TypeError(f"tocsin {entry.name} is not a group any more: run bin/reference")
+    return group
+
+
 def loaded(entry: Entry) -> click.Command:
     """Import the file of a command and return its ``command``; say so when this installation lacks it."""
     name = f"tocsin.cli.{entry.module}"
@@ -171,20 +191,15 @@ def loaded(entry: Entry) -> click.Command:
     return translated(command)
 
 
-def sentences(text: str) -> str:
-    """Return a help text as it stands in the catalogue: one line a paragraph."""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
-
-
 def translated(command: click.Command) -> click.Command:
     """Return a copy of a command with its help, its options' and that of what is below it in the current language."""
     spoken = copy.copy(command)
-    spoken.help = _(sentences(command.help or ""))
+    spoken.help = _(contents.sentences(command.help or ""))
     spoken.short_help = spoken.help.split("\n\n")[0]  # whole in the list of commands, where click would cut it off
     spoken.params = [copy.copy(parameter) for parameter in command.params]
     for parameter in spoken.params:
         if isinstance(parameter, click.Option) and parameter.help:
-            parameter.help = _(sentences(parameter.help))
+            parameter.help = _(contents.sentences(parameter.help))
     if isinstance(command, click.Group) and isinstance(spoken, click.Group):
         spoken.commands = {name: translated(inner) for name, inner in command.commands.items()}
     return spoken

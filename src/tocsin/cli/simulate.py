@@ -4,6 +4,9 @@ from importlib import import_module
 
 import click
 
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _
+
 _PROGRAM = "tocsin_simulator.program"
 
 
@@ -16,7 +19,11 @@ class Simulators(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        found: click.Command = getattr(import_module(_PROGRAM), cmd_name)
+        try:
+            found: click.Command = getattr(import_module(_PROGRAM), cmd_name)
+        except ModuleNotFoundError as error:
+            what = _("The simulator is not installed.")
+            raise TocsinError(what, mend=_("Install the package tocsin-simulator beside tocsin.")) from error
         return found
 
 

@@ -10,10 +10,10 @@ from tocsin.detections.evidence import StoredEvidence, evidence_of, read_evidenc
 from tocsin.detections.gathering import gather_evidence
 from tocsin.detections.leads import leads_of, with_leads
 from tocsin.detections.raising import raised
-from tocsin.detections.rulefile import read_rule
 from tocsin.detections.trial import ExampleRun, run_examples
 from tocsin.detections.values import Detection, Lead, Rule
 from tocsin.events.queries import EventStore
+from tocsin.kernel.loading import lazily
 
 __all__ = [
     "ExampleRun",
@@ -31,6 +31,7 @@ __all__ = [
     "shipped_rules",
 ]
 
+rulefile = lazily("tocsin.detections.rulefile")  # it loads the parser of rules, which most commands never need
 _SHIPPED = Path(__file__).parent / "rules"
 
 
@@ -46,7 +47,7 @@ def load_rules(folder: Path) -> tuple[Rule, ...]:
         raise RuleRefused("There is no such folder of rules", where=folder)
     rules: dict[str, Rule] = {}
     for path in sorted(folder.glob("*.yml")):
-        rule = read_rule(path)
+        rule: Rule = rulefile.read_rule(path)
         if rule.rule_id in rules:
             raise RuleRefused(f"The name {rule.rule_id} is used twice", where=rule.place, mend="Rename one of them.")
         rules[rule.rule_id] = rule

@@ -1,4 +1,4 @@
-"""Modules whose loading waits until they are needed: tables, so that a command without rows never loads Django's."""
+"""Modules whose loading waits until they are needed: tables, and what takes long and is seldom used."""
 
 from importlib import import_module
 from types import ModuleType

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from tocsin import __version__
-from tocsin.cli import borrowed, program
+from tocsin.cli import borrowed, contents, program
 from tocsin.kernel.errors import TocsinError
 from tocsin.project import main
 
@@ -27,10 +27,52 @@ def test_help_teaches_and_names_every_command(capsys):
     assert not any(line != line.rstrip() for line in shown.splitlines())
 
 
-def test_help_loads_nothing_heavy():
-    code = "import sys; from tocsin.project import main; main.run(['--help']); print(*sys.modules)"
+def loaded_by(*command_lines: list[str]) -> set[str]:
+    """Return the modules a new process has loaded after these command lines."""
+    code = (
+        f"import sys; from tocsin.project import main\nfor each in {command_lines}: main.run(each)\nprint(*sys.modules)"
+    )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert HEAVY & set(printed.splitlines()[-1].split()) == set()
+    return set(printed.splitlines()[-1].split())
+
+
+def test_help_loads_nothing_heavy():
+    assert HEAVY & loaded_by(["--help"]) == set()
+
+
+def groups_of(page: dict, path: list[str]):
+    if "commands" in page:
+        yield path
+        for name, below in page["commands"].items():
+            yield from groups_of(below, [*path, name])
+
+
+def test_the_help_of_a_group_loads_neither_its_commands_nor_anything_heavy():
+    groups = [path for name, page in contents.pages().items() for path in groups_of(page, [name])]
+    assert len(groups) > 20
+    seen = loaded_by(*([*path, "--help"] for path in groups))
+    assert HEAVY & seen == set()
+    assert {f"tocsin.cli.{entry.module}" for entry in program.COMMANDS} & seen == set()
+
+
+def test_a_group_lists_what_is_in_it():
+    for entry in program.COMMANDS:
+        real, listed = program.loaded(entry), contents.pages().get(entry.name)
+        assert contents.plain(real) == (listed is not None), entry.name
+        assert listed is None or listed == contents.page_of(real), f"{entry.name}: run bin/reference"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("tocsin mes", "message"), ("tocsin message tr", "trace"), ("tocsin channel webhook ro", "rotate")],
+)
+def test_a_shell_is_offered_commands(capfdbinary, monkeypatch, words, offered):
+    monkeypatch.setenv("_TOCSIN_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit):
+        program.run([], build=nothing)
+    assert capfdbinary.readouterr().out == f"plain,{offered}\n".encode()
 
 
 def test_help_is_french_when_asked(capsys, monkeypatch):
