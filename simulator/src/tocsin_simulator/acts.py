@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from tocsin_simulator import statuses, template_life
+from tocsin_simulator import receipts, statuses, template_life
 from tocsin_simulator.ledger import Entry
 from tocsin_simulator.people import Person
 from tocsin_simulator.statuses import Life
@@ -119,6 +119,7 @@ def write(world: World, phone: str, number: Number, content: dict[str, Any]) -> 
     entry.inbound = True
     world.ledger.inbound += 1
     world.ledger.add(entry)
+    receipts.wait(world, entry)
     world.tell({"kind": "message", "message": entry.told()})
     tell(world, number, person, message)
     return entry

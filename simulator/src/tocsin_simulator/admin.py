@@ -64,6 +64,8 @@ async def count(world: World, _request: Request) -> Reply:
             "dropped": dict(ledger.dropped),
             "faults": dict(world.faults.by_kind),
             "inbound": ledger.inbound,
+            "receipts": ledger.receipts,
+            "typing": ledger.typing,
             "statuses": dict(ledger.statuses),
             "pair_limit_refused": ledger.pair_limit_refused,
             "throughput_refused": ledger.throughput_refused,

@@ -28,7 +28,8 @@ def bubble_of(world: World, entry: Entry) -> Bubble:
         "inbound": entry.inbound,
         "type": entry.type,
         "at": entry.at,
-        "state": furthest(reached),
+        # What a person wrote is on our side at once: two ticks, blue when we said that we read it.
+        "state": ("read" if "read" in reached else "delivered") if entry.inbound else furthest(reached),
     }
     if context := body.get("context"):
         bubble["answers"] = context.get("message_id") or context.get("id")

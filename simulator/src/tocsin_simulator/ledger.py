@@ -63,6 +63,8 @@ class Ledger:
         self.failed: Counter[int] = Counter()  # by Meta's code, in a status
         self.statuses: Counter[str] = Counter()
         self.inbound = 0
+        self.receipts = 0  # POST /messages that say a message was read
+        self.typing = 0  # those of them with a typing indicator
         self.pair_limit_refused = 0
         self.throughput_refused = 0
         self.portfolio_refused = 0

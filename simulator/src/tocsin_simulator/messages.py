@@ -5,7 +5,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from tocsin_simulator import acts, limits, statuses, template_life
+from tocsin_simulator import acts, limits, receipts, statuses, template_life
 from tocsin_simulator.errors import GraphError, missing
 from tocsin_simulator.faults import Rule
 from tocsin_simulator.ledger import Entry
@@ -48,7 +48,7 @@ async def send(world: World, request: Request) -> Reply:
     try:
         await before(world, rules, phone=phone)
         if "status" in body:
-            return mark(world, body, phone=phone)
+            return receipts.mark(world, body, phone=phone)
         outgoing = checked(world, body, phone=phone)
         outgoing.rules = rules
         within_limits(world, outgoing)
@@ -102,23 +102,6 @@ async def after(world: World, rules: list[Rule], reply: Reply, entry: Entry) -> 
             world.ledger.dropped[rule.kind] += 1
             await asyncio.sleep(rule.given["seconds"])
             raise Dropped
-
-
-def mark(world: World, body: Body, *, phone: str) -> Reply:
-    """Take a read receipt, with or without a typing indicator."""
-    if body["status"] != "read":
-        raise GraphError(100, "Param status must be one of {READ}.")
-    entry = world.ledger.get(str(required(body, "message_id", of="message")))
-    if entry is None or not entry.inbound or entry.phone != phone:
-        raise GraphError(131009, "Invalid message_id.")
-    if "typing_indicator" in body:
-        indicator = an_object(body["typing_indicator"], place="typing_indicator")
-        if indicator.get("type") != "text":
-            raise GraphError(100, "Param typing_indicator['type'] must be one of {text}.")
-        world.tell({"kind": "typing", "to": entry.person, "from": phone})
-    entry.statuses = (*entry.statuses, ("read", world.clock.now()))
-    world.tell({"kind": "status", "id": entry.id, "status": "read", "at": world.clock.now()})
-    return Reply()
 
 
 def checked(world: World, body: Body, *, phone: str) -> Outgoing:
@@ -259,6 +242,8 @@ def accept(world: World, outgoing: Outgoing, body: bytes) -> tuple[Reply, Entry]
         at=world.clock.now(),
     )
     entry.answered = "200"
+    if world.typing:
+        world.typing.pop((person.phone, number.id), None)
     ledger.accept(entry, digest=digest[:16])
     held = start(world, outgoing, entry, digest)
     message: dict[str, Any] = {"id": wamid}

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from tocsin_simulator import receipts
 from tocsin_simulator.bubbles import bubble_of
 from tocsin_simulator.errors import GraphError
 from tocsin_simulator.ledger import Entry
@@ -107,6 +108,7 @@ def told_phone(world: World, phone: str, thread: list[Entry]) -> dict[str, Any]:
         "user_id": person.user_id,
         "withheld": person.withheld,
         "blocked": sorted(person.blocked),
+        "typing": max((receipts.typing_for(world, phone, each) for each in world.numbers), default=0.0),
         "messages": [bubble_of(world, entry) for entry in reversed(thread)],
     }
 

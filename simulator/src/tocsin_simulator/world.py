@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
@@ -52,6 +53,8 @@ class World:
             str, tuple[float, int, int]
         ] = {}  # number's id -> until when it is refused, code, HTTP status
         self.webhooks = Webhooks(settings, self.clock, self.faults)
+        self.unread: dict[tuple[str, str], deque[str]] = {}  # person, our number -> ids of what they wrote
+        self.typing: dict[tuple[str, str], float] = {}  # person, our number -> until when they see that we write
         self.watchers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.again: Callable[[], Awaitable[None]] | None = None  # begins anew
         self.calls = 0  # management calls

@@ -6,6 +6,7 @@ from tocsin.cli.whatsapp_account import block, number, profile
 from tocsin.cli.whatsapp_analytics import analytics
 from tocsin.cli.whatsapp_connect import connect, subscribe, test, unsubscribe
 from tocsin.cli.whatsapp_media import media
+from tocsin.cli.whatsapp_read import read
 from tocsin.cli.whatsapp_received import rates, spend, webhook
 from tocsin.cli.whatsapp_templates import templates
 
@@ -18,6 +19,7 @@ def command() -> None:
 for each in (
     connect,
     test,
+    read,
     subscribe,
     unsubscribe,
     number,

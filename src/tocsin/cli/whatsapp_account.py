@@ -9,14 +9,21 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
-from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, numbered, placed
+from tocsin.cli.whatsapp_asking import (
+    CHANNEL,
+    Change,
+    address_of,
+    asked,
+    document,
+    joined,
+    number_called,
+    numbered,
+    placed,
+)
 from tocsin.cli.wired import Wired
 from tocsin.customers import commands as customer_commands, queries as customers
-from tocsin.customers.values import AddressKind
 from tocsin.kernel.language import format_number, gettext as _, ngettext
-from tocsin.messaging import queries
 from tocsin.messaging.errors import ContentNotUnderstood
-from tocsin.messaging.values import Channel
 
 PARTLY = 3
 _PIN = click.option("--pin", prompt=True, hide_input=True, metavar="DIGITS", help="Six digits; asked for if left out.")
@@ -204,7 +211,7 @@ def remove(wired: Wired, called: str, addresses: tuple[str, ...], acts: Acting) 
 def _changed(wired: Wired, called: str, addresses: Sequence[str], acts: Acting, *, act: str) -> int:
     with wired.rows():
         change = Change(wired, called, acts=acts)
-        normal = _normal(wired, change.channel, addresses)
+        normal = [address_of(wired, change.channel, each) for each in addresses]
         answer = change.made(
             lambda meta: getattr(meta.blocked, act)(normal), what=f"people {act}ed", people=len(normal)
         )  # fmt: skip
@@ -213,13 +220,6 @@ def _changed(wired: Wired, called: str, addresses: Sequence[str], acts: Acting, 
     for each in answer.failed:
         listing.lines(f"{each.address}: {each.code} {each.detail}", style="red")
     return PARTLY if answer.failed else 0
-
-
-def _normal(wired: Wired, channel: Channel, addresses: Sequence[str]) -> list[str]:
-    secrets = queries.channel_secrets(channel.name)
-    sending = wired.channel(channel.kind, name=channel.name, settings=channel.settings, secrets=secrets)
-    kinds = {False: AddressKind.PHONE, True: AddressKind.WHATSAPP}
-    return [sending.address(each, kind=kinds["." in each and each[:2].isalpha()]) for each in addresses]
 
 
 @click.group("profile")

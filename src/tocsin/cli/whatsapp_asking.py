@@ -11,6 +11,7 @@ import yaml
 
 from tocsin.cli.acting import Acting
 from tocsin.cli.wired import Wired
+from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Author
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
@@ -80,6 +81,14 @@ def asked_with(
             await account.close()
 
     return asyncio.run(asking())
+
+
+def address_of(wired: Wired, channel: Channel, text: str) -> str:
+    """Return a telephone number or a business-scoped id in the form it is kept in; AddressNotUnderstood if neither."""
+    secrets = queries.channel_secrets(channel.name)
+    sending = wired.channel(channel.kind, name=channel.name, settings=channel.settings, secrets=secrets)
+    is_scoped = "." in text and text[:2].isalpha()
+    return sending.address(text, kind=AddressKind.WHATSAPP if is_scoped else AddressKind.PHONE)
 
 
 class Change:

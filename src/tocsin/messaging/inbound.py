@@ -87,6 +87,17 @@ WHERE excluded.last_inbound_at > w.last_inbound_at
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """A message from a person, as its provider calls it."""
+
+    id: UUID
+    channel: str
+    provider_id: str
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class _Row:
     """An inbound message at a believable time; ``addresses`` are the person's now, which may have changed since."""
 
@@ -226,6 +237,18 @@ def addresses_in_window(channel: str, addresses: Collection[str]) -> set[str]:
         channel=channel, address__in=list(addresses), last_inbound_at__gt=clock.now() - WINDOW
     )
     return set(found.values_list("address", flat=True))
+
+
+def heard(*, message_id: UUID | None = None, channel: str = "", address: str = "") -> Heard | None:
+    """Return a message from a person by its id, or the newest one from an address to a channel."""
+    if message_id is not None:
+        found = models.InboundMessage.objects.filter(id=message_id)
+    else:
+        # The same person may have written under another name of theirs: the number before, the scoped id.
+        same = models.AddressName.objects.filter(other_value=address).values_list("value", flat=True)
+        found = models.InboundMessage.objects.filter(channel=channel, address__in=[address, *same])
+    row = found.order_by("-at").first()
+    return Heard(row.id, row.channel, row.provider_id, row.kind, row.at) if row else None
 
 
 def inbound_body(id: UUID) -> Mapping[str, Any] | None:

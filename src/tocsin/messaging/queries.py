@@ -2,7 +2,7 @@
 
 from tocsin.messaging.apps import app, app_named, apps
 from tocsin.messaging.channels import channel, channel_secrets, channels
-from tocsin.messaging.inbound import addresses_in_window, inbound_body, window_open
+from tocsin.messaging.inbound import Heard, addresses_in_window, heard, inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
 from tocsin.messaging.media_fetching import Media, media_of, media_pieces
 from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
@@ -15,6 +15,7 @@ from tocsin.messaging.waiting import OPEN_STATES, outbox_status
 
 __all__ = [
     "OPEN_STATES",
+    "Heard",
     "KeptFile",
     "Media",
     "MessageState",
@@ -30,6 +31,7 @@ __all__ = [
     "channel",
     "channel_secrets",
     "channels",
+    "heard",
     "inbound_body",
     "intake_aside",
     "intake_body",

@@ -258,6 +258,30 @@ def test_read_receipts_and_typing_indicators_are_taken_for_messages_that_came(wi
         assert await account.send(**read, typing_indicator={"type": "text"}) == (200, {"success": True})
         assert (await account.send(**read, typing_indicator={"type": "dance"}))[1]["error"]["code"] == 100
         assert (await account.send(**read | {"message_id": "wamid.no"}))[1]["error"]["code"] == 131009
+        assert (await account.send(**read | {"messaging_product": "sms"}))[1]["error"]["code"] == 100
+        assert (await account.count())["receipts"] == 2
+        assert (await account.count())["accepted"] == 0
+
+    with_account(act)
+
+
+def test_a_receipt_reads_what_came_before_and_nothing_after(with_account):
+    async def act(account):
+        said = [(await account.admin("say", **{"from": "+33600000001", "text": text}))["id"] for text in "abc"]
+        other = (await account.admin("say", **{"from": "+33600000002", "text": "d"}))["id"]
+        await account.send(status="read", message_id=said[1], typing_indicator={"type": "text"})
+        [phone] = [each for each in (await account.ask("GET", "/_simulator/threads"))[1]["phones"]
+                   if each["phone"] == "33600000001"]  # fmt: skip
+        assert [each["state"] for each in phone["messages"]] == ["read", "read", "delivered"]
+        assert 0 < phone["typing"] <= 25
+        assert account.world.ledger.get(other).statuses == ()
+        await account.send()
+        [phone] = [each for each in (await account.ask("GET", "/_simulator/threads"))[1]["phones"]
+                   if each["phone"] == "33600000001"]  # fmt: skip
+        assert phone["typing"] == 0
+        await account.send(status="read", message_id=said[2])
+        kept = (await account.ask("GET", "/_simulator/messages?inbound=1&from=33600000001"))[1]["messages"]
+        assert [[status["status"] for status in each["statuses"]] for each in kept] == [["read"]] * 3
 
     with_account(act)
 

@@ -2,10 +2,16 @@
 
 import json
 import re
+from urllib.request import Request, urlopen
 
 import pytest
 
+from tocsin.integrations.whatsapp.receiving import RECEIVING
+from tocsin.kernel import clock
 from tocsin.kernel.home import home_path
+from tocsin.messaging import commands, queries
+from tocsin.messaging.values import IntakeBody
+from tocsin.project import database
 from tocsin.project.main import run
 
 from .test_sending import NOTICE
@@ -141,6 +147,50 @@ def test_a_file_is_uploaded_once(tocsin, tmp_path):
     second = tocsin("whatsapp", "media", "upload", file).split()[0]
     tocsin("whatsapp", "media", "delete", second)
     assert tocsin("whatsapp", "media", "upload", file).split()[0] != second
+
+
+def test_what_a_person_wrote_is_shown_as_read_and_that_somebody_writes(tocsin, peer, capsys):
+    tocsin.connect()
+    wrote = asked(peer, "say", {"from": "+33612345678", "text": "Was it me?"})["id"]
+    heard(peer, wrote, sender="33612345678")
+    assert "typing" in tocsin("whatsapp", "read", "--address", "+33 6 12 34 56 78", "--typing")
+    kept = asked(peer, "messages?inbound=1")["messages"]
+    assert [[status["status"] for status in each["statuses"]] for each in kept] == [["read"]]
+    [phone] = asked(peer, "threads?q=33612345678")["phones"]
+    assert phone["typing"] > 0
+    with database.opened():
+        message = queries.heard(channel="main", address="+33612345678")
+    tocsin("whatsapp", "read", message.id)
+    entries = [line for line in _verbs(tocsin).splitlines() if "message read" in line]
+    assert len(entries) == 2
+    assert "33612345678" not in "".join(entries)
+    assert run(["whatsapp", "read", "--address", "+33612345679"]) == 2
+    assert "No such message came in on main." in capsys.readouterr().err
+
+
+def asked(peer, path, body=None):
+    request = Request(f"{peer.address}/_simulator/{path}", data=json.dumps(body).encode() if body else None)
+    with urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def heard(peer, wamid, *, sender):
+    """Take in the webhook of a message, as receiver and worker do."""
+    now = clock.now()
+    message = {
+        "from": sender,
+        "id": wamid,
+        "timestamp": str(int(now.timestamp())),
+        "type": "text",
+        "text": {"body": "?"},
+    }
+    value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": peer.line}, "messages": [message]}
+    change = {"id": peer.account, "changes": [{"field": "messages", "value": value}]}
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [change]}).encode()
+    with database.opened():
+        [app] = queries.apps()
+        commands.store_intake([IntakeBody(app.id, now, body)])
+        assert commands.take_intake(lambda _kind, raw, headers: RECEIVING.updates(raw, headers=headers)) == 1
 
 
 def test_what_is_wrong_is_said_with_its_place_and_nothing_is_kept(tocsin, tmp_path, capsys):

@@ -9,6 +9,7 @@ from tocsin.integrations.whatsapp.media import FileNotUsable
 from tocsin.integrations.whatsapp.templates import NoSuchTemplate
 from tocsin.kernel.remarks import Standing
 from tocsin.messaging.errors import ContentNotUnderstood
+from tocsin_simulator import acts
 
 from .test_sending import NOTICE, SENT_NOTICE, TEXT, opened
 
@@ -289,3 +290,20 @@ def test_a_read_is_asked_again_and_nothing_else_is(simulated):
 
     assert simulated(use) == 1
     assert asked == ["GET", "GET", "GET", "POST"]
+
+
+def test_a_person_sees_that_their_message_was_read_and_that_we_write(simulated):
+    async def use(peer):
+        number = next(iter(peer.world.numbers.values()))
+        said = {"type": "text", "text": {"body": "Was it me?"}}
+        first, second = (acts.write(peer.world, THEIRS[1:], number, said) for _ in range(2))
+        await peer.account.receipts.read(first.id)
+        halfway = [each.statuses for each in (first, second)]
+        await peer.account.receipts.read(second.id, typing=True)
+        with pytest.raises(RefusedByMeta, match="131009"):
+            await peer.account.receipts.read("wamid.nobody")
+        return halfway, second.statuses, peer.world.ledger
+
+    ([read], []), [again], ledger = simulated(use)
+    assert (read[0], again[0]) == ("read", "read")
+    assert (ledger.receipts, ledger.typing, ledger.accepted) == (2, 1, 0)

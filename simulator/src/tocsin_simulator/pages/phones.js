@@ -92,10 +92,11 @@ function dress(item, message) {
   item.classList.toggle("lost", lost);
   item.classList.toggle("failed", message.state === "failed");
   const end = item.querySelector(".end");
+  if (end.querySelector(".ticks.read") && message.state !== "failed") return;
   end.querySelector(".ticks")?.remove();
   end.querySelector(".why")?.remove();
   if (message.state === "failed") end.append(made("span", "why", say("Not delivered")));
-  else if (!message.inbound) end.append(ticks(message.state));
+  else end.append(ticks(message.state));
 }
 
 function bubble(message) {
@@ -182,7 +183,7 @@ function add(phone, message) {
     phone.thread.append(made("li", "day", today === day(Date.now() / 1000 + drift) ? say("Today") : today));
   }
   phone.thread.append(bubble(message));
-  phone.typing.hidden = true;
+  if (!message.inbound) writing(phone, 0);
   while (phone.thread.children.length > THREAD * 2) phone.thread.firstChild.remove();
   phone.thread.scrollTop = phone.thread.scrollHeight;
 }
@@ -191,6 +192,17 @@ function mark(phone, blocked) {
   phone.blocked = blocked;
   phone.element.classList.toggle("blocked", blocked);
   phone.block.textContent = say(blocked ? "Unblock" : "Block");
+}
+
+/* The company writes: shown until its message comes, or as long as Meta shows it. */
+function writing(phone, seconds) {
+  clearTimeout(phone.written);
+  phone.typing.hidden = seconds <= 0;
+  phone.element.classList.toggle("writing", seconds > 0);
+  if (seconds > 0) {
+    phone.written = setTimeout(() => writing(phone, 0), seconds * 1000);
+    phone.thread.scrollTop = phone.thread.scrollHeight;
+  }
 }
 
 /* A phone shows the conversation with the number of ours that was last heard. */
@@ -275,6 +287,7 @@ async function load() {
       const phone = phoneOf(each);
       if (!phone.element.isConnected) by("phones").append(phone.element);
       for (const message of each.messages) { partner(phone, message.number); add(phone, message); }
+      writing(phone, each.typing);
     }
     by("none").hidden = told.phones.length > 0;
     counts(told.count);
@@ -289,15 +302,15 @@ const acts = {
   message: (event) => ring(event.phone, event.message),
   reload: () => { waiting ||= setTimeout(() => { waiting = 0; load(); }, 900); },
   reset: () => { for (const [key, phone] of phones) forget(key, phone); setTimeout(load, 300); },
-  typing: (event) => { const phone = phones.get(event.to); if (phone) { phone.typing.hidden = false; setTimeout(() => { phone.typing.hidden = true; }, 25000); } },
+  typing: (event) => { const phone = phones.get(event.to); if (phone) writing(phone, event.seconds); },
   blocked: (event) => { const phone = phones.get(event.person); if (phone) mark(phone, true); },
   status: (event) => {
     const item = document.querySelector(`[data-id="${CSS.escape(event.id)}"]`);
     const order = ["accepted", "sent", "delivered", "read"];
     if (!item && event.status === "failed") acts.reload();
-    if (!item || item.classList.contains("out")) return;
+    if (!item) return;
     const now = item.querySelector(".ticks")?.classList[1] || "accepted";
-    if (event.status === "failed" || order.indexOf(event.status) > order.indexOf(now)) dress(item, { inbound: false, state: event.status });
+    if (event.status === "failed" || order.indexOf(event.status) > order.indexOf(now)) dress(item, { inbound: item.classList.contains("out"), state: event.status });
   },
 };
 

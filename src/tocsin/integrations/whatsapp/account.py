@@ -12,6 +12,7 @@ from tocsin.integrations.whatsapp.media import MediaFiles
 from tocsin.integrations.whatsapp.numbers import Numbers
 from tocsin.integrations.whatsapp.onboarding import Looked, looked_at
 from tocsin.integrations.whatsapp.profile import Profile
+from tocsin.integrations.whatsapp.receipts import Receipts
 from tocsin.integrations.whatsapp.settings import read
 from tocsin.integrations.whatsapp.templates import Templates
 from tocsin.messaging import commands
@@ -40,6 +41,7 @@ class BusinessAccount:
         self.templates = Templates(graph, account)
         self.media = MediaFiles(graph, line)
         self.profile = Profile(graph, line)
+        self.receipts = Receipts(graph, line)
         self.blocked = Blocked(graph, line)
         self.analytics = Analytics(graph, account)
         self._graph = graph

@@ -115,13 +115,14 @@ class Graph:
         headers: Mapping[str, str] | None = None,
         root: str = "",
         seconds: float | None = None,
+        counted: bool = True,
     ) -> dict[str, Any]:
-        """Make one management call, once, and return the object it answers.
+        """Make one call, once, and return the object it answers.
 
         ``body`` goes as JSON, ``data`` as aiohttp takes it. ``root`` replaces base address and version, ``seconds`` the
-        time-out.
+        time-out. ``counted``: it is one of the management calls Meta allows so many of in an hour.
         """
-        if self._turn is not None:
+        if counted and self._turn is not None:
             await self._turn()
         address = (URL(root + path, encoded=True) if root else self.address(path)).update_query(params or {})
         if body is not None:
