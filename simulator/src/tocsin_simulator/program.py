@@ -48,6 +48,11 @@ def main() -> None:
 @click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault plan (JSON).")
 @click.option("--people", metavar="FILE|N", help="People described in a JSON file, or a number of them.")
 @click.option(
+    "--templates",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Templates approved from the start: a JSON list, each as in the request that makes one.",
+)
+@click.option(
     "--ledger",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file that keeps the counts when the process is killed.",
@@ -140,10 +145,14 @@ def whatsapp(**given: Any) -> None:
     """
     verify, ledger = given.pop("verify"), given.pop("ledger")
     plan = read_json(given.pop("faults"))
-    people = given.pop("people")
+    people, templates = given.pop("people"), read_json(given.pop("templates"))
+    if templates is not None and not (
+        isinstance(templates, list) and all(isinstance(each, dict) for each in templates)
+    ):
+        raise Bad("the file of templates must hold a list of objects")
     # What was not given keeps the default of Settings.
     settings = {key: value for key, value in given.items() if value not in {None, ()}}
-    asyncio.run(run(settings, plan=plan, people=people, ledger=ledger, verify=verify))
+    asyncio.run(run(settings, plan=plan, people=people, templates=templates, ledger=ledger, verify=verify))
 
 
 main.add_command(smtp)
@@ -159,7 +168,15 @@ def read_json(path: Path | None) -> Any:
         raise Bad(f"{path}: {error}") from error
 
 
-async def run(settings: dict[str, Any], *, plan: Any, people: str | None, ledger: Path | None, verify: bool) -> None:
+async def run(
+    settings: dict[str, Any],
+    *,
+    plan: Any,
+    people: str | None,
+    templates: list[dict[str, Any]] | None,
+    ledger: Path | None,
+    verify: bool,
+) -> None:
     """Listen until SIGTERM or SIGINT."""
     from tocsin_simulator.errors import GraphError  # noqa: PLC0415 - `--help` is quick
     from tocsin_simulator.people import read_people  # noqa: PLC0415
@@ -168,7 +185,7 @@ async def run(settings: dict[str, Any], *, plan: Any, people: str | None, ledger
 
     try:
         described = read_people(people) if people is not None else None
-        server = Server(Settings(**settings), plan=plan, people=described, ledger=ledger)
+        server = Server(Settings(**settings), plan=plan, people=described, described_templates=templates, ledger=ledger)
         await server.start()
     except (ValueError, OSError) as error:
         raise Bad(str(error)) from error

@@ -54,17 +54,19 @@ class Server:
         *,
         plan: Any = None,
         people: list[dict[str, Any]] | None = None,
+        described_templates: list[dict[str, Any]] | None = None,
         ledger: Path | None = None,
     ) -> None:
         """`plan`: scripted faults; `people`: described ones; `ledger`: a file that survives the process.
 
         Raises:
-            ValueError: the plan or the people make no sense; the text says where.
+            ValueError: the plan, the people or the templates make no sense; the text says where.
 
         """
         self.settings = settings
         self._plan = plan
         self._people = people
+        self._templates = described_templates or []
         self._ledger = ledger
         self._router = Router(ROUTES)
         self._http = web.Server(self._answer, request_factory=big_request, access_log=None)
@@ -76,6 +78,7 @@ class Server:
     def _new_world(self) -> World:
         world = World(replace(self.settings), plan=self._plan, people=self._people)
         world.again = self.reset
+        templates.load(world, self._templates)
         if self._ledger is not None:
             world.ledger.write_to(self._ledger)
         return world

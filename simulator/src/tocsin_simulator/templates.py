@@ -118,6 +118,24 @@ async def create_template(world: World, request: Request) -> Reply:
     return Reply({"id": template.id, "status": template.status, "category": template.category})
 
 
+def load(world: World, described: list[dict[str, Any]]) -> None:
+    """Make the templates there are from the start; each is described as in a request that makes one.
+
+    Raises:
+        ValueError: one of them would be refused; the text says which and why.
+
+    """
+    for place, given in enumerate(described):
+        try:
+            name, language = check_name(given.get("name")), check_language(given.get("language"))
+            _room_for(world, name, language)
+            template = made(world, given, name=name, language=language, category=check_category(given.get("category")))
+        except GraphError as error:
+            raise ValueError(f"templates[{place}]: {error.title}") from error
+        world.templates[template.id] = template
+        life.stand(world, template)
+
+
 def _room_for(world: World, name: str, language: str) -> None:
     """Raise when there is no room for a template of this name: taken, blocked, too many, too fast."""
     now, records = world.clock.now(), world.records

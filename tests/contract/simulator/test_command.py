@@ -12,12 +12,21 @@ from click.testing import CliRunner
 
 from tocsin_simulator.program import main
 
+TEMPLATE = {
+    "name": "notice",
+    "language": "en",
+    "category": "UTILITY",
+    "components": [{"type": "BODY", "text": "Look."}],
+}
+
 
 def test_it_listens_on_a_free_port_and_stops_within_two_seconds(tmp_path):
     plan = tmp_path / "faults.json"
     plan.write_text('{"rules": [{"kind": "drop_after_accept", "share": 0.01}]}', encoding="utf-8")
+    templates = tmp_path / "templates.json"
+    templates.write_text(json.dumps([TEMPLATE]), encoding="utf-8")
     command = [sys.executable, "-m", "tocsin_simulator", "whatsapp", "--port", "0", "--phone-id", "11", "--phone-id", "12",
-               "--people", "5", "--faults", str(plan), "--seed", "3"]  # fmt: skip
+               "--people", "5", "--faults", str(plan), "--seed", "3", "--templates", str(templates)]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()
         assert line.startswith("Listening on http://127.0.0.1:")
@@ -26,6 +35,7 @@ def test_it_listens_on_a_free_port_and_stops_within_two_seconds(tmp_path):
         assert [number["id"] for number in state["numbers"]] == ["11", "12"]
         assert len(state["people"]) == 5
         assert state["faults"][0]["kind"] == "drop_after_accept"
+        assert [(each["name"], each["status"]) for each in state["templates"]] == [("notice", "APPROVED")]
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
@@ -40,6 +50,8 @@ def test_it_listens_on_a_free_port_and_stops_within_two_seconds(tmp_path):
         ("people", "{}", "the file of people must hold a list of objects"),
         ("people", '[{"phone": "+336", "colour": 1}]', "people[0]: unknown key colour"),
         ("people", "[", "Expecting value"),
+        ("templates", "{}", "the file of templates must hold a list of objects"),
+        ("templates", '[{"name": "No!"}]', "templates[0]: "),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_with_its_place(tmp_path, name, content, said):

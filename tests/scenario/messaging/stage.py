@@ -107,6 +107,10 @@ class Stage:
             "webhook": f"http://127.0.0.1:{self.port}/webhooks/v1/{self.app}", "batch": 50,
             "ledger": self.folder / "ledger", **options,
         }  # fmt: skip
+        made = self.folder / "templates.json"
+        made.write_text(json.dumps([{"name": "notice", "language": "en", "category": "UTILITY", "components": [
+            {"type": "BODY", "text": PREPARED.shown}]}]))  # fmt: skip
+        given["templates"] = made
         if faults is not None:
             plan = self.folder / "faults.json"
             plan.write_text(json.dumps(faults))
@@ -115,9 +119,6 @@ class Stage:
         words += [word for line in self.numbers.values() for word in ("--phone-id", line)]
         started = self._start("simulator", [str(BIN / "tocsin-simulator"), "whatsapp", "--no-review-delay", *words])
         started.line("Listening on")
-        body = {"name": "notice", "language": "en", "category": "UTILITY", "components": [
-            {"type": "BODY", "text": PREPARED.shown}]}  # fmt: skip
-        self.ask(f"/v24.0/{ACCOUNT}/message_templates", body=body)
         self.resting = self.ask("/_simulator/state")["waiting"]  # a template waits to be archived
         return started
 
