@@ -4,7 +4,7 @@ The price is reckoned when somebody asks, not when a message is counted: rates c
 with volume tiers depend on how many of a month came before. So it is the same whatever order statuses came in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from django.db import connection
 
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
+from tocsin.messaging import columns
 from tocsin.messaging.errors import RatesNotUnderstood
 from tocsin.messaging.values import StatusKind, StatusUpdate
 
@@ -49,22 +50,25 @@ class Spent:
 
 
 # Category and type may have come with another status than the one that says it arrived (Meta: only with `sent` and
-# one of the others). All that was told of a message is looked at, so that the order makes no difference.
+# one of the others). All that was told of a message is looked at, so that the order makes no difference. OFFSET 0 makes
+# each step one look into an index, whatever the planner believes of tables that grow by thousands of rows a second.
 _ARRIVED = """
-WITH meant AS (
-    SELECT id, market FROM unnest(%(ids)s::uuid[], %(markets)s::text[]) AS a(id, market)
-     UNION ALL
-    SELECT m.id, a.market FROM unnest(%(provider_ids)s::text[], %(their_markets)s::text[]) AS a(provider_id, market)
-      JOIN tocsin_outboundmessage m ON m.provider_id = a.provider_id AND m.provider_id <> '')
-SELECT m.id, m.channel, m.broadcast, s.category, s.price_type, max(meant.market), s.at
-  FROM meant JOIN tocsin_outboundmessage m ON m.id = meant.id
+SELECT m.id, m.channel, m.broadcast, s.category, s.price_type, meant.market, s.at
+  FROM unnest(%s::uuid[], %s::text[]) AS meant(id, market)
+ CROSS JOIN LATERAL (
+    SELECT id, channel, broadcast FROM tocsin_outboundmessage m
+     WHERE m.id = meant.id AND coalesce(m.delivered_at, m.read_at) IS NOT NULL OFFSET 0) m
  CROSS JOIN LATERAL (
     SELECT max(category) AS category, max(price_type) AS price_type,
            min(at) FILTER (WHERE status IN ('delivered', 'read')) AS at
-      FROM tocsin_messagestatus WHERE message_id = m.id) s
- WHERE coalesce(m.delivered_at, m.read_at) IS NOT NULL AND s.category <> '' AND s.at IS NOT NULL
- GROUP BY m.id, m.channel, m.broadcast, s.category, s.price_type, s.at
- ORDER BY m.id
+      FROM tocsin_messagestatus WHERE message_id = meant.id) s
+ WHERE s.category <> '' AND s.at IS NOT NULL
+"""
+_IDS = """
+SELECT asked.provider_id, m.id FROM unnest(%s::text[]) AS asked(provider_id)
+ CROSS JOIN LATERAL (
+    SELECT id FROM tocsin_outboundmessage m
+     WHERE m.provider_id = asked.provider_id AND m.provider_id <> '' OFFSET 0) m
 """
 _COUNT = """
 INSERT INTO tocsin_messageprice AS p (message_id, channel, broadcast, category, price_type, market, at)
@@ -114,37 +118,41 @@ _KEYS = {
 
 def count(updates: Iterable[StatusUpdate]) -> None:
     """Count the messages these statuses are of that have arrived and whose category is known."""
-    ours: dict[UUID, str] = {}
-    theirs: dict[str, str] = {}
-    for each in updates:
-        if each.status not in _PRICED_KINDS:
-            continue
-        if each.message_id is not None:
-            ours[each.message_id] = max(ours.get(each.message_id, ""), each.market)
-        else:
-            theirs[each.provider_id] = max(theirs.get(each.provider_id, ""), each.market)
-    if not ours and not theirs:
+    told = [each for each in updates if each.status in _PRICED_KINDS]
+    message_ids = ids_of(each for each in told if each.message_id is None)
+    markets: dict[UUID, str] = {}
+    for each in told:
+        message_id = each.message_id or message_ids.get(each.provider_id)
+        if message_id is not None:
+            markets[message_id] = max(markets.get(message_id, ""), each.market)
+    if not markets:
         return
-    asked = {
-        "ids": list(ours), "markets": list(ours.values()), "provider_ids": list(theirs),
-        "their_markets": list(theirs.values()),
-    }  # fmt: skip
+    asked = sorted(markets)
     with connection.cursor() as cursor:
-        cursor.execute(_ARRIVED, asked)
-        rows = [(*row[:3], normal_category(row[3]), *row[4:]) for row in cursor.fetchall()]
+        cursor.execute(_ARRIVED, [columns.uuids(asked), columns.texts(markets[each] for each in asked)])
+        rows = cursor.fetchall()
         if rows:
-            cursor.execute(_COUNT, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(_COUNT, _given(rows))
+
+
+def _given(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    message_ids, channels, broadcasts, categories, types, markets, moments = zip(*rows, strict=True)
+    return [
+        columns.uuids(message_ids), columns.texts(channels), columns.texts(broadcasts),
+        columns.texts(normal_category(each) for each in categories), columns.texts(types), columns.texts(markets),
+        columns.moments(moments),
+    ]  # fmt: skip
 
 
 def ids_of(updates: Iterable[StatusUpdate]) -> dict[str, UUID]:
     """Return the provider's id -> our id, of messages that are ours."""
     told = list(updates)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT provider_id, id FROM tocsin_outboundmessage WHERE provider_id = ANY(%s) AND provider_id <> ''",
-            [[each.provider_id for each in told]],
-        )
-        found: dict[str, UUID] = dict(cursor.fetchall())
+    asked = {each.provider_id for each in told if each.message_id is None and each.provider_id}
+    found: dict[str, UUID] = {}
+    if asked:
+        with connection.cursor() as cursor:
+            cursor.execute(_IDS, [columns.texts(sorted(asked))])
+            found = dict(cursor.fetchall())
     return {**found, **{each.provider_id: each.message_id for each in told if each.message_id is not None}}
 
 
