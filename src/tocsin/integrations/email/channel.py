@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from yarl import URL
-
-from tocsin.customers.values import AddressKind
 from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
-from tocsin.integrations.email import contents, dkim, mime
+from tocsin.integrations.email import contents, dkim, mime, published, sender
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email.line import Envelope, Line, Server, opened
 from tocsin.integrations.email.replies import no_room, our_mistake
@@ -20,26 +17,22 @@ from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.kernel.remarks import Remark, Standing
-from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.ports import TransportError
-from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Purpose, Verdict
+from tocsin.messaging.values import Accepted, Outgoing, Purpose, Verdict
 
 SETTINGS: Mapping[str, str] = {
+    **sender.SETTINGS,
     "host": gettext_noop("name of the mail server"),
     "port": gettext_noop("its port; 587 with starttls, 465 with tls, 25 with none"),
     "security": gettext_noop("starttls (if left out), tls, or none, which only a server on this machine may have"),
     "user": gettext_noop("login name; none if left out"),
     "ca_file": gettext_noop("PEM file of the authorities that sign its certificate; the machine's own if left out"),
-    "from": gettext_noop("address the mails are from"),
-    "from_name": gettext_noop("name shown beside it"),
-    "reply_to": gettext_noop("address answers go to; the one they are from if left out"),
     "return_path": gettext_noop("address bounces go to; the one they are from if left out"),
     "domain": gettext_noop("domain of message ids; that of the address they are from if left out"),
     "local_name": gettext_noop("name this machine greets with; the domain if left out"),
     "dkim_domain": gettext_noop("domain that signs; that of the address they are from if left out"),
     "dkim_selector": gettext_noop("name of the RSA key in the DNS: SELECTOR._domainkey.DOMAIN"),
     "dkim_ed25519_selector": gettext_noop("name of the Ed25519 key in the DNS"),
-    "unsubscribe_url": gettext_noop("https address for one-click unsubscribing, {message} stands for the message's id"),
     "reports_delivery": gettext_noop("yes: ask servers to report what arrived, not only what did not"),
     "connections": gettext_noop("connections open at once; 8 if left out"),
     "mails_per_connection": gettext_noop("mails handed over on one connection; 100 if left out"),
@@ -54,20 +47,16 @@ SECRETS: Mapping[str, str] = {
 }
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
-MESSAGE = "{message}"
 LATE_SECONDS = 5.0  # what closing a connection may take beyond its time-outs
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who mails are from, and what each of them carries."""
+class Carried:
+    """What each mail of the channel carries beside who it is from."""
 
-    address: str
-    name: str
-    reply_to: str
+    identity: sender.Identity
     return_path: str
-    domain: str
-    unsubscribe_url: str
+    domain: str  # of message ids
     wants: str
     signers: Sequence[dkim.Signer]
 
@@ -75,10 +64,10 @@ class Sender:
 def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> "Email":
     """Return the channel; ChannelNotUnderstood says which setting is wrong. Nothing is opened yet."""
     given = ChannelSettings(name, settings=settings, secrets=secrets, known=SETTINGS, known_secrets=SECRETS)
-    sender = _sender(given)
+    carried = _carried(given)
     return Email(
-        _server(given, local_name=sender.domain),
-        sender=sender,
+        _server(given, local_name=carried.domain),
+        carried=carried,
         connections=int(given.number("connections", default=8, least=1) or 8),
         mails_per_connection=int(given.number("mails_per_connection", default=100, least=1) or 100),
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
@@ -118,39 +107,18 @@ def _tls(given: ChannelSettings) -> ssl.SSLContext:
         raise given.wrong("ca_file", _("it holds no certificates.")) from error
 
 
-def _sender(given: ChannelSettings) -> Sender:
-    address = _address(given, "from")
-    domain = given.text("domain", default=address.rpartition("@")[2])
-    name = given.text("from_name", default="")
+def _carried(given: ChannelSettings) -> Carried:
+    identity = sender.identity(given)
+    domain = given.text("domain", default=identity.domain)
     if not _HOST_NAME.fullmatch(domain):
         raise given.wrong("domain", _("it is no domain."))
-    if not mime.is_clean(name):
-        raise given.wrong("from_name", _("it holds a line end or another control character."))
-    return Sender(
-        address=address,
-        name=name,
-        reply_to=_address(given, "reply_to", default=""),
-        return_path=_address(given, "return_path", default=address),
+    return Carried(
+        identity=identity,
+        return_path=sender.address_in(given, "return_path", default=identity.address),
         domain=domain,
-        unsubscribe_url=_unsubscribe_url(given),
         wants="SUCCESS,FAILURE,DELAY" if given.flag("reports_delivery", default=False) else "FAILURE,DELAY",
-        signers=_signers(given, domain=given.text("dkim_domain", default=address.rpartition("@")[2])),
+        signers=_signers(given, domain=given.text("dkim_domain", default=identity.domain)),
     )
-
-
-def _address(given: ChannelSettings, key: str, *, default: str | None = None) -> str:
-    text = given.text(key, default=default)
-    try:
-        return normal_address(text) if text else ""
-    except AddressNotUnderstood as error:
-        raise given.wrong(key, error.what, mend=error.mend) from error
-
-
-def _unsubscribe_url(given: ChannelSettings) -> str:
-    text = given.text("unsubscribe_url", default="")
-    if text and not contents.is_https(text.replace(MESSAGE, "0")):
-        raise given.wrong("unsubscribe_url", _("it must begin with https:// and name a host."))
-    return text
 
 
 def _signers(given: ChannelSettings, *, domain: str) -> Sequence[dkim.Signer]:
@@ -170,33 +138,21 @@ def _signers(given: ChannelSettings, *, domain: str) -> Sequence[dkim.Signer]:
     return tuple(found)
 
 
-class Email:
+class Email(sender.ReachesByMail):
     """One sender of mail, on a few connections that stay open."""
 
-    reaches: Sequence[AddressKind] = (AddressKind.EMAIL,)
-
     def __init__(
-        self, server: Server, *, sender: Sender, connections: int, mails_per_connection: int, limits: ChannelLimits
+        self, server: Server, *, carried: Carried, connections: int, mails_per_connection: int, limits: ChannelLimits
     ) -> None:
-        self._server, self._sender = server, sender
+        self._server, self._carried = server, carried
         self._room, self._idle = asyncio.Semaphore(connections), list[Line]()
         self._mails_per_connection = mails_per_connection
         self._closed = False
-        self.line, self.account, self.portfolio = f"{sender.address} via {server.host}", "", ""
+        self.line, self.account, self.portfolio = f"{carried.identity.address} via {server.host}", "", ""
         self.limits = limits
-        self.reports = sender.wants.startswith("SUCCESS")
+        self.reports = carried.wants.startswith("SUCCESS")
         # Waiting for a free connection, finding one dead, opening another, handing over; then the answer.
         self.seconds_max = 4 * server.timeout_seconds + server.answer_seconds + LATE_SECONDS
-
-    def address(self, text: str, *, kind: AddressKind) -> str:
-        """Return an address in its one normal form."""
-        if kind is not AddressKind.EMAIL:
-            raise AddressNotUnderstood(_("E-mail reaches e-mail addresses only."))
-        return normal_address(text)
-
-    def prepare(self, content: Content) -> Prepared:
-        """Return what sending this needs; ContentNotUnderstood names the place."""
-        return contents.prepared(content)
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one mail to the server. Its Message-ID is our id."""
@@ -231,14 +187,28 @@ class Email:
     @property
     def signers(self) -> Sequence[dkim.Signer]:
         """Return the keys mails are signed with."""
-        return self._sender.signers
+        return self._carried.signers
 
     async def check(self) -> Sequence[Remark]:
-        """Connect and log in; say what the server offers and which keys belong into the DNS."""
+        """Connect and log in; say what the server offers, and what the DNS says of our names."""
+        identity = self._carried.identity
+        names = published.Names(
+            domain=identity.domain,
+            bounces=self._carried.return_path.rpartition("@")[2],
+            server="" if is_this_machine(self._server.host) else self._server.host,
+            signers=self.signers,
+        )
+        found = [*await self._spoken(), *await published.remarks(names, lookups=identity.lookups())]
+        if not self.signers:
+            mend = _("Give it a key with dkim_selector and --secret dkim_key, unless the server signs.")
+            found.append(Remark(Standing.WARNING, _("Mails are not signed with DKIM."), mend))
+        return tuple(found)
+
+    async def _spoken(self) -> list[Remark]:
         try:
             line = await opened(self._server)
         except TransportError as error:
-            return (Remark(Standing.FAULT, _("The server cannot be used: {reason}").format(reason=error.detail)),)
+            return [Remark(Standing.FAULT, _("The server cannot be used: {reason}").format(reason=error.detail))]
         found = [Remark(Standing.OK, _("The server answers and takes our mail."))]
         spoken = set(line.told())
         await line.close()
@@ -248,16 +218,7 @@ class Email:
             found.append(
                 Remark(Standing.WARNING, _("It does not report by our id: bounces are found by their content."))
             )
-        if not self.signers:
-            mend = _("Give it a key with dkim_selector and --secret dkim_key, unless the server signs.")
-            found.append(Remark(Standing.WARNING, _("Mails are not signed with DKIM."), mend))
-        for signer in self.signers:
-            words = _("The DNS must say at {name}: {record}")
-            record = dkim.record(signer)
-            found.append(
-                Remark(Standing.OK, words.format(name=f"{signer.selector}._domainkey.{signer.domain}", record=record))
-            )
-        return tuple(found)
+        return found
 
     def _idle_line(self) -> Line | None:
         while self._idle:
@@ -272,7 +233,7 @@ class Email:
         finally:
             if line.usable:
                 await self._kept_or_closed(line)
-        return Accepted(f"{envelope.id}@{self._sender.domain}")
+        return Accepted(f"{envelope.id}@{self._carried.domain}")
 
     async def _kept_or_closed(self, line: Line) -> None:
         if line.mails >= self._mails_per_connection or self._closed:
@@ -282,37 +243,34 @@ class Email:
 
     def envelope(self, message: Outgoing) -> Envelope:
         """Return a message as it is handed over; TransportError when it cannot be sent as it is."""
-        sender, ours = self._sender, str(message.id)
+        carried, identity, ours = self._carried, self._carried.identity, str(message.id)
         recipient = normal_address(message.address)
-        utf8 = not (recipient.isascii() and sender.address.isascii())
+        utf8 = not (recipient.isascii() and identity.address.isascii())
         try:
             made = contents.made(contents.prepared(message.content).content)
         except TocsinError as error:
             raise our_mistake(error.what) from None
         headers = [
-            ("From", mime.mailbox(sender.name, address=sender.address, raw=utf8)),
+            ("From", mime.mailbox(identity.name, address=identity.address, raw=utf8)),
             ("To", recipient),
             ("Subject", made.subject if utf8 else mime.encoded(made.subject)),
             ("Date", mime.date()),
-            ("Message-ID", f"<{ours}@{sender.domain}>"),
+            ("Message-ID", f"<{ours}@{carried.domain}>"),
         ]
-        if sender.reply_to:
-            headers.append(("Reply-To", sender.reply_to))
+        if identity.reply_to:
+            headers.append(("Reply-To", identity.reply_to))
         if message.reply_to and contents.is_message_id(message.reply_to):
             headers += [("In-Reply-To", f"<{message.reply_to}>"), ("References", f"<{message.reply_to}>")]
-        if message.purpose is Purpose.MARKETING:
-            headers += self._unsubscribing(made.unsubscribe_url or sender.unsubscribe_url.replace(MESSAGE, ours))
+        headers += self._unsubscribing(message, url=made.unsubscribe_url)
         headers += made.headers
         mail = mime.mail(headers, text=made.text, html=made.html, boundary=f"=_{message.id.hex}")
         at = int(clock.now().timestamp())
-        signed = dkim.signed(mail, signers=sender.signers, at=at) if sender.signers else mail
-        return Envelope(ours, sender.return_path, recipient, signed, sender.wants)
+        signed = dkim.signed(mail, signers=carried.signers, at=at) if carried.signers else mail
+        return Envelope(ours, carried.return_path, recipient, signed, carried.wants)
 
-    def _unsubscribing(self, url: str) -> list[mime.Header]:
-        """Return the headers of one-click unsubscribing (RFC 8058); what sells something is not sent without them."""
-        if not url:
+    def _unsubscribing(self, message: Outgoing, *, url: str) -> list[mime.Header]:
+        """Return the headers of unsubscribing; what sells something is not sent without them."""
+        found = self._carried.identity.unsubscribing(message, url=url)
+        if message.purpose is Purpose.MARKETING and not found:
             raise our_mistake("a campaign needs unsubscribe_url")
-        return [
-            ("List-Unsubscribe", f"<{URL(url)}>"),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ]
+        return found

@@ -55,6 +55,12 @@ def record(signer: Signer) -> str:
     return f"v=DKIM1; k=ed25519; p={base64.b64encode(raw).decode()}"
 
 
+def tags(record: str) -> dict[str, str]:
+    """Return the tags of a key's record by name, without blanks (RFC 6376, 3.2); DMARC's have the same form."""
+    pairs = (part.partition("=") for part in record.split(";"))
+    return {name.strip().lower(): "".join(value.split()) for name, _equals, value in pairs if name.strip()}
+
+
 def signed(mail: bytes, *, signers: Sequence[Signer], at: int) -> bytes:
     """Return the mail with a DKIM-Signature header for each signer in front; ``at`` is the time in seconds."""
     head, _, body = mail.partition(b"\r\n\r\n")

@@ -8,28 +8,23 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from tocsin.customers.values import AddressKind
 from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
-from tocsin.integrations.email import contents, mime
+from tocsin.integrations.email import contents, mime, published, sender
 from tocsin.integrations.email.addresses import normal_address
-from tocsin.integrations.email.channel import MESSAGE
 from tocsin.integrations.email_provider import replies
 from tocsin.integrations.email_provider.providers import PROVIDERS, Provider
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.kernel.loading import lazily
-from tocsin.messaging.errors import AddressNotUnderstood
-from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Purpose
+from tocsin.kernel.remarks import Remark, Standing
+from tocsin.messaging.values import Accepted, Outgoing, Purpose
 
 mail = lazily("django.core.mail")  # it needs Django's settings, which are made later
 
 SETTINGS: Mapping[str, str] = {
+    **sender.SETTINGS,
     "provider": gettext_noop("brevo, mailersend, mailgun, mailjet, postmark, resend or sparkpost"),
-    "from": gettext_noop("address the mails are from"),
-    "from_name": gettext_noop("name shown beside it"),
-    "reply_to": gettext_noop("address answers go to; the one they are from if left out"),
     "sender_domain": gettext_noop("domain that is set up at Mailgun"),
-    "unsubscribe_url": gettext_noop("https address for one-click unsubscribing, {message} stands for the message's id"),
     "base_url": gettext_noop("address of the provider's interface, for another region"),
     "plain_http": gettext_noop("yes: allow http:// to another machine, so that secrets cross the network in the open"),
     "connections": gettext_noop("calls under way at once; 8 if left out"),
@@ -63,34 +58,16 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
     return EmailProvider(
         provider,
         options=options,
-        sender=_sender(given),
+        identity=sender.identity(given),
         connections=int(given.number("connections", default=8, least=1) or 8),
         timeout_seconds=timeout_seconds,
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
     )
 
 
-def _sender(given: ChannelSettings) -> tuple[str, str, str]:
-    """Return the From header, the Reply-To address and the address for unsubscribing."""
-    name, url = given.text("from_name", default=""), given.text("unsubscribe_url", default="")
-    if not mime.is_clean(name):
-        raise given.wrong("from_name", _("it holds a line end or another control character."))
-    if url and not contents.is_https(url.replace(MESSAGE, "0")):
-        raise given.wrong("unsubscribe_url", _("it must begin with https:// and name a host."))
-    found = {}
-    for key, default in (("from", None), ("reply_to", "")):
-        text = given.text(key, default=default)
-        try:
-            found[key] = normal_address(text) if text else ""
-        except AddressNotUnderstood as error:
-            raise given.wrong(key, error.what, mend=error.mend) from error
-    return mime.mailbox(name, address=found["from"], raw=True), found["reply_to"], url
-
-
-class EmailProvider:
+class EmailProvider(sender.ReachesByMail):
     """One sender of mail at a provider."""
 
-    reaches: Sequence[AddressKind] = (AddressKind.EMAIL,)
     reports = True
 
     def __init__(
@@ -98,29 +75,19 @@ class EmailProvider:
         provider: Provider,
         *,
         options: Mapping[str, Any],
-        sender: tuple[str, str, str],
+        identity: sender.Identity,
         connections: int,
         timeout_seconds: float,
         limits: ChannelLimits,
     ) -> None:
         self._provider, self._options = provider, options
-        self._from, self._reply_to, self._unsubscribe_url = sender
+        self._identity = identity
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
         self._own, self._opened = threading.local(), list[Any]()
-        self.line, self.account, self.portfolio = f"{self._from} via {provider.module}", "", ""
+        self.line, self.account, self.portfolio = f"{identity.address} via {provider.module}", "", ""
         self._room, self._wait_seconds = asyncio.Semaphore(connections), timeout_seconds
         # Waiting for a free thread, connecting, reading: each is bounded by itself.
         self.seconds_max, self.limits = 3 * timeout_seconds + LATE_SECONDS, limits
-
-    def address(self, text: str, *, kind: AddressKind) -> str:
-        """Return an address in its one normal form."""
-        if kind is not AddressKind.EMAIL:
-            raise AddressNotUnderstood(_("E-mail reaches e-mail addresses only."))
-        return normal_address(text)
-
-    def prepare(self, content: Content) -> Prepared:
-        """Return what sending this needs; ContentNotUnderstood names the place."""
-        return contents.prepared(content)
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one mail to the provider, once: its library tries nothing again."""
@@ -141,6 +108,12 @@ class EmailProvider:
             each.close()
         self._opened.clear()
 
+    async def check(self) -> Sequence[Remark]:
+        """Say what the DNS says of the address mails are from. Providers have no way to try a key without a mail."""
+        names = published.Names(domain=self._identity.domain)
+        unknown = _("Whether the key is right, and the domain set up at the provider, shows the first mail.")
+        return (Remark(Standing.WARNING, unknown), *await published.remarks(names, lookups=self._identity.lookups()))
+
     def _send(self, message: Outgoing) -> Accepted:
         made = self._mail(message)
         with replies.as_transport_errors():
@@ -150,6 +123,7 @@ class EmailProvider:
             return Accepted(str(status.message_id or ""))
 
     def _mail(self, message: Outgoing) -> Any:
+        identity = self._identity
         try:
             content = contents.made(message.content)
         except TocsinError as error:
@@ -157,14 +131,13 @@ class EmailProvider:
         headers = dict(message.content.get("headers", {}))
         if message.reply_to and contents.is_message_id(message.reply_to):
             headers |= {"In-Reply-To": f"<{message.reply_to}>", "References": f"<{message.reply_to}>"}
-        if message.purpose is Purpose.MARKETING:
-            url = content.unsubscribe_url or self._unsubscribe_url.replace(MESSAGE, str(message.id))
-            if not url:
-                raise replies.our_mistake("a campaign needs unsubscribe_url")
-            headers |= {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        ways = identity.unsubscribing(message, url=content.unsubscribe_url)
+        if message.purpose is Purpose.MARKETING and not ways:
+            raise replies.our_mistake("a campaign needs unsubscribe_url")
+        headers |= dict(ways)
         made = mail.EmailMultiAlternatives(
-            content.subject, content.text, self._from, [normal_address(message.address)], headers=headers,
-            reply_to=[self._reply_to] if self._reply_to else None, connection=self._connection(),
+            content.subject, content.text, mime.mailbox(identity.name, address=identity.address, raw=True), [normal_address(message.address)], headers=headers,
+            reply_to=[identity.reply_to] if identity.reply_to else None, connection=self._connection(),
         )  # fmt: skip
         if content.html:
             made.attach_alternative(content.html, "text/html")
