@@ -52,6 +52,8 @@ def remove() -> None:
     folder = home.data_home() / "tables"
     kept = [folder / f"{name}.parquet" for name in ("asn", "place") if (folder / f"{name}.parquet").exists()]
     if not kept:
-        raise TocsinError(_("There are no tables to remove."), where=folder)
+        raise TocsinError(
+            _("There are no tables to remove."), where=folder, mend=_("`tocsin data update` brings them in.")
+        )
     for path in kept:
         path.unlink()

@@ -1,6 +1,7 @@
 """What can go wrong with containment."""
 
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext_noop
 
 
 class NoSuchPlan(TocsinError):
@@ -42,6 +43,8 @@ class NotYourOwn(TocsinError):
 class MoveNotAllowed(TocsinError):
     """A plan cannot go from the state it is in to the one asked for."""
 
+    usual_mend = gettext_noop("`tocsin contain show NUMBER` says where the plan stands.")
+
 
 class SystemUnreachable(TocsinError):
     """A connected system does not answer at all; nothing is lost, it is tried again."""
@@ -58,6 +61,8 @@ class NoSuchSystem(TocsinError):
 class ListNotUnderstood(TocsinError):
     """A file the gate's list is to be built from has a line that cannot be read."""
 
+    usual_mend = gettext_noop("`tocsin gate build --help` names the columns.")
+
 
 class SystemTaken(TocsinError):
     """A system of this name is connected already."""
@@ -69,6 +74,10 @@ class ListUnreadable(TocsinError):
 
 class ListNotWritten(TocsinError):
     """The gate's list could not be built or written; the one before is untouched."""
+
+    usual_mend = gettext_noop(
+        "The list before it stays in force. Look at the disk with `tocsin doctor`, then `tocsin gate publish`."
+    )
 
 
 class EpochTooLow(TocsinError):
@@ -89,3 +98,5 @@ class CallbackNotVerified(TocsinError):
 
 class CallbackNotUnderstood(TocsinError):
     """A connected product's report says something that cannot be read, with the place."""
+
+    usual_mend = gettext_noop("Its form stands in docs/reference/webhook.md.")

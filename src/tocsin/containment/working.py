@@ -44,7 +44,8 @@ def _untold(_worked: Worked) -> None:
 
 def _not_understood(error: Exception) -> TocsinError:
     # The kind only: the text may name an account.
-    return TocsinError(_("It answers what nobody understands ({kind}).").format(kind=type(error).__name__))
+    what = _("It answers what nobody understands ({kind}).").format(kind=type(error).__name__)
+    return TocsinError(what, mend=_("`tocsin connector check NAME` says what it answers."))
 
 
 class Worker:

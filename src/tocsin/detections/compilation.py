@@ -38,7 +38,8 @@ def detection_sql(rule: Rule, *, relation: str = "events") -> str:
 def evidence_sql(rule: Rule, *, keys: Mapping[str, str], first_ts: int, last_ts: int) -> str:
     """Return the one SELECT over the view ``events`` that gives back the events an episode stands on."""
     if keys.keys() != rule.keys.keys():
-        raise TocsinError(f"The evidence of {rule.rule_id} needs the keys {', '.join(rule.keys)}")
+        what = f"The evidence of {rule.rule_id} needs the keys {', '.join(rule.keys)}"
+        raise TocsinError(what, mend="Another version of the rule made it: investigate the logs again.")
     bound = " AND ".join(f"{sql} = {literal(str(keys[name]))}" for name, sql in rule.keys.items())
     return f"SELECT * FROM events WHERE {rule.condition} AND {bound} AND ts BETWEEN {int(first_ts)} AND {int(last_ts)}"
 

@@ -44,7 +44,11 @@ def account_aliases(path: Path) -> Iterator[tuple[str, str]]:
         places = [place for place, cell in enumerate(header) if place and _is_name(cell)]
         for number, row in enumerate(rows, start=2):
             if len(row) > len(header):
-                raise TocsinError(_("More cells than the header has columns."), where=f"{path}:{number}")
+                raise TocsinError(
+                    _("More cells than the header has columns."),
+                    where=f"{path}:{number}",
+                    mend=_("Put a cell that holds a comma in quotes, or name the column in the first line."),
+                )
             cells = [cell.strip() for cell in row]
             for alias in (cells[place] for place in places if place < len(cells)):
                 if alias and cells[0] and alias != cells[0]:
@@ -74,4 +78,8 @@ def _opened(path: Path) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
                 )
             yield header, rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TocsinError(_("The accounts file cannot be read: {why}").format(why=error), where=path) from error
+        raise TocsinError(
+            _("The accounts file cannot be read: {why}").format(why=error),
+            where=path,
+            mend=_("It is a CSV in UTF-8 that names its columns in the first line, and that you may read."),
+        ) from error

@@ -1,6 +1,7 @@
 """What can go wrong with incidents, in words an operator understands."""
 
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext_noop
 
 
 class NoSuchIncident(TocsinError):
@@ -13,6 +14,8 @@ class LeadHasIncident(TocsinError):
 
 class IncidentClosed(TocsinError):
     """The incident is closed; nothing more is added to it."""
+
+    usual_mend = gettext_noop("Declare another: `tocsin incident declare`.")
 
 
 class FactNotPossible(TocsinError):

@@ -45,10 +45,10 @@ def add_app(name: str, *, kind: str, secrets: Sequence[str], verify_token: str =
         verify_token=verify_token or randomness.token_urlsafe(ID_BYTES),
         made_at=clock.now(),
     )
-    with transaction.atomic():
+    with transaction.atomic(), sealing.unchanged_key():
         models.WebhookApp.objects.create(id=made.id, kind=kind, name=name, sealed=_sealed(made), made_at=made.made_at)
         journal.write(
-            verb="messaging.app_added", subject=_about(made.id), by=by, facts={"name": name, "kind": kind}
+            verb="messaging.app_added", subject=about(made.id), by=by, facts={"name": name, "kind": kind}
         )  # fmt: skip
     return made.id
 
@@ -56,7 +56,7 @@ def add_app(name: str, *, kind: str, secrets: Sequence[str], verify_token: str =
 def rotate_app(name: str, *, secret: str, overlap_hours: float = OVERLAP_HOURS, by: Author) -> App:
     """Take a new secret; the one before stays good for ``overlap_hours`` (0: not at all), one before that no more."""
     check_may_connect(by)
-    with transaction.atomic():
+    with transaction.atomic(), sealing.unchanged_key():
         row = models.WebhookApp.objects.select_for_update().filter(name=name).first()
         if row is None:
             raise _no_such(name)
@@ -72,7 +72,7 @@ def rotate_app(name: str, *, secret: str, overlap_hours: float = OVERLAP_HOURS, 
         row.sealed = _sealed(changed)
         row.save(update_fields=["sealed"])
         facts = {"name": name, "good_until": until.isoformat() if kept else None}
-        journal.write(verb="messaging.app_secret_rotated", subject=_about(found.id), by=by, facts=facts)
+        journal.write(verb="messaging.app_secret_rotated", subject=about(found.id), by=by, facts=facts)
     return changed
 
 
@@ -85,7 +85,7 @@ def remove_app(name: str, *, reason: str, by: Author) -> None:
             raise _no_such(name)
         row.delete()
         facts = {"name": name, "reason": reason}
-        journal.write(verb="messaging.app_removed", subject=_about(row.id), by=by, facts=facts)
+        journal.write(verb="messaging.app_removed", subject=about(row.id), by=by, facts=facts)
 
 
 def apps() -> tuple[App, ...]:
@@ -111,7 +111,10 @@ def app_named(name: str) -> App:
 
 def _check(name: str, *, secrets: Sequence[str]) -> None:
     if not name or name != name.strip() or not name.isprintable():
-        raise ChannelNotUnderstood(_("{name} cannot be the name of an application.").format(name=repr(name)))
+        raise ChannelNotUnderstood(
+            _("{name} cannot be the name of an application.").format(name=repr(name)),
+            mend=_("Write it without blanks at its ends, and with characters that can be printed."),
+        )
     if not 1 <= len(secrets) <= SECRETS_MAX or not all(secrets):
         # An empty key makes a signature that everybody can make.
         raise ChannelNotUnderstood(
@@ -121,7 +124,7 @@ def _check(name: str, *, secrets: Sequence[str]) -> None:
 
 
 def _app_of(row: Any) -> App:
-    opened = json.loads(sealing.unseal(bytes(row.sealed), about=_about(row.id)))
+    opened = json.loads(sealing.unseal(bytes(row.sealed), about=about(row.id)))
     secrets = tuple(AppSecret(each["value"], good_until=_moment(each["good_until"])) for each in opened["secrets"])
     return App(
         id=row.id, kind=row.kind, name=row.name, secrets=secrets, verify_token=opened["verify_token"],
@@ -135,14 +138,15 @@ def _sealed(app: App) -> bytes:
         for each in app.secrets
     ]
     said = {"secrets": secrets, "verify_token": app.verify_token}
-    return sealing.seal(json.dumps(said).encode(), about=_about(app.id))
+    return sealing.seal(json.dumps(said).encode(), about=about(app.id))
 
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def _about(id: str) -> str:
+def about(id: str) -> str:
+    """Return what the secrets of an application are bound to."""
     return f"webhook_app:{id}"
 
 

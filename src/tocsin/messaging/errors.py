@@ -1,6 +1,7 @@
 """What can go wrong with messages and channels."""
 
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext_noop
 
 
 class NoSuchChannel(TocsinError):
@@ -18,9 +19,13 @@ class ChannelNotUnderstood(TocsinError):
 class ContentNotUnderstood(TocsinError):
     """What is to be sent is not what the channel can carry, with the place in it."""
 
+    usual_mend = gettext_noop("What each channel carries stands in docs/howto/messages.md.")
+
 
 class AddressNotUnderstood(TocsinError):
     """An address is not one this channel can reach."""
+
+    usual_mend = gettext_noop("Name a channel that reaches such an address: `tocsin channel list`.")
 
 
 class NotDecidable(TocsinError):

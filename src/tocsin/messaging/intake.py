@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -27,7 +28,7 @@ from tocsin.messaging.errors import NoSuchIntake
 from tocsin.messaging.states import IntakeState
 from tocsin.messaging.taking import Settled
 from tocsin.messaging.values import Intake, IntakeBody, Taken, Update
-from tocsin.staff.secrets import Sealing
+from tocsin.staff.secrets import Sealing, again_with_new_key, unchanged_key
 
 models = lazily("tocsin.messaging.models")
 
@@ -97,9 +98,18 @@ class _Claimed:
 
 def store_intake(bodies: Sequence[IntakeBody]) -> None:
     """Keep raw bodies, sealed, by one COPY: they are durable when this returns."""
+    again_with_new_key(partial(_store, bodies))
+
+
+def _store(bodies: Sequence[IntakeBody]) -> None:
     keep = timedelta(days=KEEP_DAYS)
     # Django does not see what goes wrong in a COPY unless it is told to look.
-    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(_STORE) as copying:
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(_STORE) as copying,
+        unchanged_key(),
+    ):
         for each in bodies:
             digest = hashlib.sha256(each.body).digest()
             sealed = SEALING.seal(each.body, about=digest.hex())
@@ -172,7 +182,10 @@ def _taken(claimed: Sequence[_Claimed], read: Read) -> list[Settled]:
 
 def _read(each: _Claimed, read: Read) -> Taken:
     if each.sealed is None or not each.kind:
-        raise TocsinError("its text was erased" if each.sealed is None else "its application was removed")
+        raise TocsinError(
+            "its text was erased" if each.sealed is None else "its application was removed",
+            mend="Nothing can be taken in from it any more.",
+        )
     body = SEALING.unseal(bytes(each.sealed), about=each.digest.hex())
     # Some providers do not say when it was: then it was when it came, however late it is taken in.
     headers = {**each.headers, RECEIVED: each.received_at.isoformat()} if each.headers else each.headers

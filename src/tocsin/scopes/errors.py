@@ -1,6 +1,7 @@
 """What can go wrong when saying who is affected, in words an operator understands."""
 
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext_noop
 
 
 class CohortNotUnderstood(TocsinError):
@@ -29,6 +30,8 @@ class NotInScope(TocsinError):
 
 class AccountInScope(TocsinError):
     """An account that is claimed to be affected is in already."""
+
+    usual_mend = gettext_noop("`tocsin scope why` says since when, and why.")
 
 
 class NoSuchClaim(TocsinError):

@@ -119,7 +119,11 @@ def _members(package: Package, *, archive: Path, folder: Path) -> list[Path]:
             member = opened.getmember(f"package/{name}")
             handle = opened.extractfile(member) if member.isreg() and member.size <= MEMBER_BYTES_MAX else None
             if handle is None:
-                raise TocsinError(_("{name} is not a plain file of sensible size.").format(name=name), where=archive)
+                raise TocsinError(
+                    _("{name} is not a plain file of sensible size.").format(name=name),
+                    where=archive,
+                    mend=_("Fetch the package again: `tocsin data update`."),
+                )
             target = folder / name
             with handle, target.open("wb") as out:
                 shutil.copyfileobj(handle, out)

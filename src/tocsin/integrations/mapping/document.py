@@ -85,7 +85,11 @@ def load(path: Path) -> Entry:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except OSError as error:
-        raise TocsinError(_("the mapping cannot be read: {why}.").format(why=error.strerror), where=path) from error
+        raise TocsinError(
+            _("the mapping cannot be read: {why}.").format(why=error.strerror),
+            where=path,
+            mend=_("Look whether it is there and whether you may read it."),
+        ) from error
     except UnicodeDecodeError as error:
         raise start.wrong(_("a mapping is UTF-8 text.")) from error
     except yaml.MarkedYAMLError as error:

@@ -44,7 +44,9 @@ def suggest_mapping(path: Path) -> str:
             mend=_("Write a mapping with a pattern (docs/howto/map-a-log.md), or give --log-format."),
         )
     if not sample.records:
-        raise TocsinError(_("no record could be read from it."), where=path)
+        raise TocsinError(
+            _("no record could be read from it."), where=path, mend=_("Name a log with a few whole lines in it.")
+        )
     fields = fields_of(sample, nested=sample.shape is not Shape.CSV)
     return "\n".join(_lines(path, sample=sample, fields=fields)) + "\n"
 

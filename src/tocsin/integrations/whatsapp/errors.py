@@ -18,7 +18,7 @@ from tocsin.integrations.whatsapp.error_table import (
     Known,
 )
 from tocsin.kernel.errors import TocsinError
-from tocsin.kernel.language import gettext as _
+from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.kernel.redaction import printable
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.values import Reason, Verdict
@@ -71,6 +71,8 @@ class RefusedByMeta(TocsinError):
 
 class NotAnswered(TocsinError):
     """Meta could not be asked, or its answer did not come or is not understood."""
+
+    usual_mend = gettext_noop("Try again in a minute; metastatus.com says whether Meta is well.")
 
 
 def judged(code: int, *, subcode: int = 0, http: int = 0) -> Known:

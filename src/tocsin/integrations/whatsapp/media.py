@@ -15,7 +15,7 @@ from tocsin.integrations.whatsapp.errors import NotAnswered
 from tocsin.integrations.whatsapp.graph import Graph
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
-from tocsin.kernel.language import format_number, gettext as _
+from tocsin.kernel.language import format_number, gettext as _, gettext_noop
 
 MEGABYTE = 1024 * 1024
 FETCHED_BYTES_MAX = 100 * MEGABYTE
@@ -47,6 +47,8 @@ SAMPLE_TYPES = ("application/pdf", "image/jpeg", "image/png", "video/mp4")
 
 class FileNotUsable(TocsinError):
     """A file cannot be sent, or what was fetched is not what was announced."""
+
+    usual_mend = gettext_noop("Make it smaller or change its format, and try again.")
 
 
 @dataclass(frozen=True, slots=True)
