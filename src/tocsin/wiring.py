@@ -62,6 +62,7 @@ CHANNEL_FOLDERS: Mapping[str, str] = {
     "email": "email",
     "email_provider": "email_provider",
     "sms": "sms",
+    "kannel": "sms.kannel",
     "webhook": "standard_webhooks",
 }
 

@@ -43,6 +43,9 @@ KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp")
 KEPT_HEADERS_OF = {"email_provider": ("content-type", "x-")}  # each of many providers has some of its own
 HEADERS_MAX = 64
 ADDRESS_CHARACTERS_MAX = 2048  # the path and its query: providers put our own ids and their challenges there
+# Kinds that tell by asking an address they filled in: its query is the body, sealed as one and kept nowhere else.
+TOLD_BY_GET = frozenset({"kannel"})
+QUERY_CHARACTERS_MAX = 16 * 1024
 _LOG = logging.getLogger("tocsin.api")
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
 _NOBODYS_SECRET = secrets.token_hex(16)
@@ -179,13 +182,14 @@ class WebhooksIn:
             method = scope["method"]
             if len(scope["headers"]) > HEADERS_MAX:
                 raise Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            if len(scope["path"]) + len(scope.get("query_string", b"")) > ADDRESS_CHARACTERS_MAX:
+            characters_max = QUERY_CHARACTERS_MAX if method == "GET" else ADDRESS_CHARACTERS_MAX
+            if len(scope["path"]) + len(scope.get("query_string", b"")) > characters_max:
                 raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG)
             if method == "POST":
                 await self._take(scope, receive)
                 status, said = 200, b""
             elif method == "GET":
-                status, said = 200, await self._challenged(scope)
+                status, said = 200, await self._told_or_challenged(scope)
             else:
                 raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": "GET, POST"})
         except Problem as problem:
@@ -195,8 +199,21 @@ class WebhooksIn:
         await send({"type": "http.response.body", "body": said})
 
     async def _take(self, scope: Mapping[str, Any], receive: Receive) -> None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await self._body(headers, receive)
+        headers = _headers(scope)
+        await self._keep(await self._body(headers, receive), scope, headers)
+
+    async def _told_or_challenged(self, scope: Mapping[str, Any]) -> bytes:
+        """Take a query that is a body, or return a challenge."""
+        app = await self._known.of(scope["path"].removeprefix(PATH))
+        if app is None or app.kind not in TOLD_BY_GET:
+            return await self._challenged(scope)
+        told = bytes(scope.get("query_string", b""))
+        self._room.take(len(told))
+        await self._keep(told, {**scope, "query_string": b""}, _headers(scope))
+        return b""
+
+    async def _keep(self, body: bytes, scope: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+        """Verify a body for which room was taken, and return once it is durable; Problem otherwise."""
         try:
             app = await self._known.of(scope["path"].removeprefix(PATH))
             # Strangers are verified too, against nothing: an id that does not exist takes the same time.
@@ -263,6 +280,10 @@ class WebhooksIn:
         if not is_same or not is_asked or app is None:
             raise Problem(HTTPStatus.FORBIDDEN)
         return challenge.encode()
+
+
+def _headers(scope: Mapping[str, Any]) -> Mapping[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _address(scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:

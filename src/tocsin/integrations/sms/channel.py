@@ -15,10 +15,8 @@ from tocsin.customers.values import AddressKind
 from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
 from tocsin.integrations.http_calls.posting import NotSent, Posting, Unanswered
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS
-from tocsin.integrations.sms import replies
-from tocsin.integrations.sms.segments import segments
+from tocsin.integrations.sms import replies, writing
 from tocsin.kernel.language import gettext as _, gettext_noop
-from tocsin.messaging.errors import AddressNotUnderstood, ContentNotUnderstood
 from tocsin.messaging.ports import OutcomeUnknown
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared
 
@@ -33,7 +31,6 @@ SETTINGS: Mapping[str, str] = {
     **{name: HTTP_SETTINGS[name] for name in ("ca_file", "plain_http", "proxy", "timeout_seconds", "per_second")},
 }
 SECRETS: Mapping[str, str] = {"token": gettext_noop("auth token of the account, or secret of the API key")}
-CHARACTERS_MAX = 1600  # the provider refuses longer ones (21617)
 LATE_SECONDS = 5.0  # what a cancelled connection may take beyond its time-out
 _SENDER = re.compile(r"\+[1-9]\d{4,14}|\d{3,8}|[A-Za-z0-9 +&_-]{1,11}")
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}|[A-Za-z0-9-]{4,64}")
@@ -110,27 +107,11 @@ class Sms:
 
     def address(self, text: str, *, kind: AddressKind) -> str:
         """Return a telephone number in E.164."""
-        if kind is not AddressKind.PHONE:
-            raise AddressNotUnderstood(_("SMS reaches telephone numbers only."))
-        number = customers.phone(text, country=self._country)
-        if number is None:
-            raise AddressNotUnderstood(
-                _("This is not a telephone number with its country."), mend=_("Write it as +33612345678.")
-            )
-        return number
+        return writing.number_of(text, kind=kind, country=self._country)
 
     def prepare(self, content: Content) -> Prepared:
         """Return what sending this needs: ``{"text"}``. ``category`` says how it is carried: ``gsm7-2``, ``ucs2-1``."""
-        for key in content:
-            if key != "text":
-                raise ContentNotUnderstood(_("there is no such part."), where=key)
-        text = content.get("text")
-        if not isinstance(text, str) or not text.strip() or "\0" in text:
-            raise ContentNotUnderstood(_("it must be a text that is not empty."), where="text")
-        if len(text) > CHARACTERS_MAX or any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ContentNotUnderstood(_("it is longer than {n} characters.").format(n=CHARACTERS_MAX), where="text")
-        carried = segments(text)
-        return Prepared(content=dict(content), category=f"{carried.encoding}-{carried.count}", shown=text)
+        return writing.prepared(content)
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one SMS to the provider."""

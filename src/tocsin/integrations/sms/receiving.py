@@ -11,6 +11,7 @@ from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.http_calls.moments import from_iso
 from tocsin.integrations.sms.replies import meaning
+from tocsin.integrations.sms.stop_words import is_stop
 from tocsin.kernel import clock
 from tocsin.messaging.values import Aside, InboundUpdate, Objection, StatusKind, StatusUpdate, Update
 
@@ -24,13 +25,6 @@ _DONE = {
     "canceled": StatusKind.FAILED,
 }
 _UNDER_WAY = frozenset({"accepted", "scheduled", "queued", "sending", "receiving", "received"})
-# The provider's own words for stopping and beginning again, and the usual ones of the languages around us. Only a
-# message that is nothing but the word counts.
-_STOP = frozenset(
-    "stop stopall unsubscribe cancel end quit revoke optout opt-out arret arrêt stopp abmelden baja alto "
-    "parar cancelar disiscrivi basta afmelden".split()
-) | {"stop all"}
-_START = frozenset({"start", "yes", "unstop"})
 _PORTS = {"https": "443", "http": "80"}
 
 
@@ -98,9 +92,9 @@ def _inbound(told: Mapping[str, str], *, at: datetime) -> Iterator[Update]:
         line=line, provider_id=told["MessageSid"], addresses={AddressKind.PHONE: number},
         kind="media" if told.get("MediaUrl0") else "text", at=at, text=text, part=dict(told),
     )  # fmt: skip
-    word = " ".join((told.get("OptOutType") or text).lower().strip(" .!\"'\r\n\t").split())
-    if word in _STOP or word in _START:
-        yield Objection({AddressKind.PHONE: number}, purpose=None, stopped=word in _STOP, at=at, line=line)
+    stopped = is_stop(told.get("OptOutType") or text)
+    if stopped is not None:
+        yield Objection({AddressKind.PHONE: number}, purpose=None, stopped=stopped, at=at, line=line)
 
 
 def _line(told: Mapping[str, str], *, ours: str) -> str:

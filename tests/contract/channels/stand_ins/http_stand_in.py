@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 from channel_peers import Loop, Mood
 
-Answer = tuple[int, dict[str, Any], dict[str, str]]  # status, JSON, headers
+Answer = tuple[int, dict[str, Any] | str, dict[str, str]]  # status, JSON or plain text, headers
 
 
 class HttpStandIn:
@@ -62,4 +62,6 @@ class HttpStandIn:
 
 def _response(answer: Answer) -> web.Response:
     status, told, headers = answer
+    if isinstance(told, str):
+        return web.Response(text=told, status=status, headers=headers)
     return web.json_response(told, status=status, headers=headers)

@@ -72,6 +72,8 @@ def test_every_kind_is_explained(capsys):
         "dkim_selector",
         "sms",
         "account_sid",
+        "kannel",
+        "callback_secret",
         "webhook",
         "allow_private",
         "email_provider",
