@@ -141,10 +141,10 @@ def _refusals(ours: Iterable[StatusUpdate]) -> None:
         holding.take_refusals(
             [
                 holding.Refusal(
-                    message_ids[each.provider_id], each.verdict or Verdict.DEAD, each.reason or Reason.REFUSED,
-                    each.code, complained=each.status is StatusKind.COMPLAINED, at=each.at,
+                    each.message_id or message_ids[each.provider_id], each.verdict or Verdict.DEAD,
+                    each.reason or Reason.REFUSED, each.code, complained=each.status is StatusKind.COMPLAINED, at=each.at,
                 )
-                for each in fresh if each.provider_id in message_ids
+                for each in fresh if each.message_id or each.provider_id in message_ids
             ],
             now=now,
         )  # fmt: skip

@@ -17,7 +17,7 @@ OURS = UUID("0199d0c4-5a7c-7f3e-8d7e-6f3f0a1b2c3d")
 EMAIL = channel.connect(
     "mail", settings={"host": "127.0.0.1", "security": "none", "from": "alarm@larkwave.example"}, secrets={}
 )
-NAMES = ["From", "To", "Subject", "Date", "Message-ID", "X-Extra", "MIME-Version", "Content-Type"]
+NAMES = ["From", "To", "Subject", "Date", "Message-ID", "X-Tocsin-Id", "X-Extra", "MIME-Version", "Content-Type"]
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=200) | st.text(
     alphabet="ab:\r\n\t =?_-<>@\u2028\x85é", min_size=1, max_size=60
 )

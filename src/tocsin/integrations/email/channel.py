@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
-from tocsin.integrations.email import contents, dkim, mime, published, sender
+from tocsin.integrations.email import contents, dkim, mime, own_ids, published, sender
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email.line import Envelope, Line, Server, opened
 from tocsin.integrations.email.replies import no_room, our_mistake
@@ -27,7 +27,9 @@ SETTINGS: Mapping[str, str] = {
     "security": gettext_noop("starttls (if left out), tls, or none, which only a server on this machine may have"),
     "user": gettext_noop("login name; none if left out"),
     "ca_file": gettext_noop("PEM file of the authorities that sign its certificate; the machine's own if left out"),
-    "return_path": gettext_noop("address bounces go to; the one they are from if left out"),
+    "return_path": gettext_noop(
+        "address bounces go to, in which {message} may stand for the message's id; the one they are from if left out"
+    ),
     "domain": gettext_noop("domain of message ids; that of the address they are from if left out"),
     "local_name": gettext_noop("name this machine greets with; the domain if left out"),
     "dkim_domain": gettext_noop("domain that signs; that of the address they are from if left out"),
@@ -47,6 +49,7 @@ SECRETS: Mapping[str, str] = {
 }
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
+LOCAL_PART_OCTETS_MAX = 64  # RFC 5321, 4.5.3.1.1
 LATE_SECONDS = 5.0  # what closing a connection may take beyond its time-outs
 
 
@@ -114,11 +117,22 @@ def _carried(given: ChannelSettings) -> Carried:
         raise given.wrong("domain", _("it is no domain."))
     return Carried(
         identity=identity,
-        return_path=sender.address_in(given, "return_path", default=identity.address),
+        return_path=_return_path(given, default=identity.address),
         domain=domain,
         wants="SUCCESS,FAILURE,DELAY" if given.flag("reports_delivery", default=False) else "FAILURE,DELAY",
         signers=_signers(given, domain=given.text("dkim_domain", default=identity.domain)),
     )
+
+
+def _return_path(given: ChannelSettings, *, default: str) -> str:
+    """Return the address bounces go to, in which ``{message}`` may stand for the message's id (VERP)."""
+    checked = sender.address_in(given, "return_path", default=default)
+    local, _at, _domain = checked.partition("@")
+    if "{" in local.replace(sender.MESSAGE, "") or len(local.replace(sender.MESSAGE, "0" * 36)) > LOCAL_PART_OCTETS_MAX:
+        raise given.wrong(
+            "return_path", _("it is too long, or holds another place than {place}.").format(place=sender.MESSAGE)
+        )
+    return checked
 
 
 def _signers(given: ChannelSettings, *, domain: str) -> Sequence[dkim.Signer]:
@@ -256,6 +270,7 @@ class Email(sender.ReachesByMail):
             ("Subject", made.subject if utf8 else mime.encoded(made.subject)),
             ("Date", mime.date()),
             ("Message-ID", f"<{ours}@{carried.domain}>"),
+            (own_ids.HEADER, ours),
         ]
         if identity.reply_to:
             headers.append(("Reply-To", identity.reply_to))
@@ -266,7 +281,7 @@ class Email(sender.ReachesByMail):
         mail = mime.mail(headers, text=made.text, html=made.html, boundary=f"=_{message.id.hex}")
         at = int(clock.now().timestamp())
         signed = dkim.signed(mail, signers=carried.signers, at=at) if carried.signers else mail
-        return Envelope(ours, carried.return_path, recipient, signed, carried.wants)
+        return Envelope(ours, carried.return_path.replace(sender.MESSAGE, ours), recipient, signed, carried.wants)
 
     def _unsubscribing(self, message: Outgoing, *, url: str) -> list[mime.Header]:
         """Return the headers of unsubscribing; what sells something is not sent without them."""

@@ -20,6 +20,7 @@ _OURS = frozenset({
     "from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "reply-to", "return-path", "mime-version",
     "content-type", "content-transfer-encoding", "content-disposition", "content-id", "content-language",
     "dkim-signature", "received", "list-unsubscribe", "list-unsubscribe-post", "arc-seal", "authentication-results",
+    "x-tocsin-id",
 })  # fmt: skip
 _MESSAGE_ID = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,240}")
 

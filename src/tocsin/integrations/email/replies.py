@@ -3,6 +3,7 @@
 import re
 from enum import StrEnum
 
+from tocsin.integrations.email.wordings import Wording, wording
 from tocsin.kernel import redaction
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.values import Reason, Verdict
@@ -32,6 +33,7 @@ _Meaning = tuple[Verdict, Reason]
 _GONE: _Meaning = (Verdict.DEAD, Reason.NOT_REACHABLE)
 _POLICY: _Meaning = (Verdict.DEAD, Reason.REFUSED_BY_POLICY)
 _CONTENT: _Meaning = (Verdict.OUR_MISTAKE, Reason.REFUSED_BY_POLICY)
+_SOFT: _Meaning = (Verdict.OUR_MISTAKE, Reason.TRY_LATER)  # the address is good, and this mail does not reach it
 _OURS: _Meaning = (Verdict.OUR_MISTAKE, Reason.OUR_MISTAKE)
 _LINE: _Meaning = (Verdict.HOLD_LINE, Reason.REFUSED_BY_POLICY)
 _FINAL: dict[str, _Meaning] = {
@@ -47,7 +49,7 @@ _FINAL: dict[str, _Meaning] = {
     "5.1.10": _GONE,  # its domain takes no mail (null MX)
     "5.2.0": _GONE,
     "5.2.1": _GONE,  # the mailbox is switched off
-    "5.2.2": _GONE,  # full, and the server has given up
+    "5.2.2": _SOFT,  # full, and the server has given up
     "5.2.3": _OURS,  # too long
     "5.3.4": _OURS,
     "5.4.1": _GONE,
@@ -62,6 +64,14 @@ _FINAL: dict[str, _Meaning] = {
     "5.7.18": _GONE,
     **{f"5.7.{n}": _LINE for n in range(20, 28)},  # DKIM, SPF, reverse DNS, ARC, a sender without mail
 }
+# Codes that say nothing more than no: what stands beside them decides.
+_GENERAL = frozenset({"", "5.0.0", "5.1.0", "5.2.0", "5.2.1", "5.3.0", "5.4.0", "5.5.0", "5.6.0", "5.7.0", "5.7.1"})
+_BY_WORDING: dict[Wording, _Meaning] = {
+    Wording.NO_RELAY: (Verdict.HOLD_LINE, Reason.OUR_MISTAKE),
+    Wording.TOO_OFTEN: _SOFT,
+    Wording.FULL: _SOFT,
+    Wording.NOBODY: _GONE,
+}
 _BY_STAGE: dict[Stage, _Meaning] = {
     Stage.OPENING: (Verdict.HOLD_LINE, Reason.OUR_MISTAKE),
     Stage.SENDER: _LINE,
@@ -75,13 +85,22 @@ def refusal(code: int, text: str, *, stage: Stage, without: str = "") -> Transpo
     detail = shown(text, without=without)
     if 400 <= code < 500:
         return _for_now(code, text, stage=stage, detail=detail)
-    verdict, reason = meaning(_enhanced(text), code=code, stage=stage)
+    verdict, reason = meaning(_enhanced(text), code=code, stage=stage, text=text)
     permanent = verdict is not Verdict.HOLD_LINE
     return TransportError(permanent=permanent, verdict=verdict, reason=reason, code=code, detail=detail)
 
 
-def meaning(enhanced: str, *, code: int, stage: Stage) -> tuple[Verdict, Reason]:
-    """Return what a final refusal means, by its enhanced code, else by its code and how far the mail had come."""
+def meaning(enhanced: str, *, code: int, stage: Stage, text: str = "") -> tuple[Verdict, Reason]:
+    """Return what a final refusal means: by its enhanced code, else by what servers are known to say, else by its code.
+
+    How far the mail had come decides what is left.
+    """
+    if enhanced in _GENERAL and stage in {Stage.RECIPIENT, Stage.CONTENT}:
+        said = wording(text)
+        if said is Wording.POLICY:
+            return _POLICY if stage is Stage.RECIPIENT else _CONTENT
+        if said in _BY_WORDING:
+            return _BY_WORDING[said]
     if enhanced in _FINAL:
         return _FINAL[enhanced]
     if code in {530, 534, 535, 538}:

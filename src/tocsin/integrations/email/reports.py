@@ -1,5 +1,7 @@
 """Mails that mail servers send back: delivery status notifications (RFC 3464) and abuse reports (RFC 5965).
 
+What servers wrote before there was a standard, and some still write, is read by ``plain_bounces``.
+
 Anybody can write to the address bounces go to. So only our own unguessable id in the report makes it count, nothing in it
 is believed but what became of that message, and the old, forgiving parser reads it, which no header can break.
 """
@@ -11,22 +13,20 @@ from email.message import Message
 from email.parser import BytesParser, Parser
 from email.policy import compat32
 from email.utils import parsedate_to_datetime
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from tocsin.integrations.email import own_ids, plain_bounces, unsubscribing
 from tocsin.integrations.email.replies import Stage, meaning, shown
 from tocsin.kernel import clock
 from tocsin.messaging.values import Aside, Reason, StatusKind, StatusUpdate, Update, Verdict
 
 OCTETS_MAX = 2_000_000  # what is longer is a forwarded mail: its report stands at the beginning
 PARTS_MAX = 50
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_MESSAGE_ID = re.compile(rf"<(({_UUID})@[^<>\s@]{{1,255}})>", re.IGNORECASE)
-_ENVELOPE_ID = re.compile(rf"\s*({_UUID})\s*", re.IGNORECASE)
 _RETURNED = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
 _CODE = re.compile(r"\b([45]\d\d)\b")
+_OUTLOOKS = "X-HmXmrOriginalRecipient"  # Outlook.com sends complaints in a form of its own (JMRP)
 _UNWANTED = frozenset({"abuse", "fraud", "virus", "other", "opt-out", "opt-out-list"})
 
 
@@ -41,6 +41,15 @@ def updates(raw: bytes) -> Sequence[Update]:
         return _complaint(parts)
     if "message/delivery-status" in kinds or "message/global-delivery-status" in kinds:
         return _bounces(parts)
+    mail = parts[0]
+    if "message/rfc822" in kinds and mail.get(_OUTLOOKS):
+        return _complaint(parts)
+    if plain_bounces.is_of_a_server(mail):
+        return _plain_bounce(mail, parts)
+    if ours := unsubscribing.wanted(mail):
+        return (unsubscribing.stopped(ours, at=_time(str(mail.get("Date", "")))),)
+    if plain_bounces.is_automatic(mail):
+        return (Aside("mail_is_automatic_answer", {"asks_for_proof": plain_bounces.asks_for_proof(mail, parts)}),)
     return (Aside("mail_is_no_report", {"kinds": kinds[:8]}),)
 
 
@@ -54,14 +63,36 @@ def _bounces(parts: Sequence[Message]) -> Sequence[Update]:
     ours = _our_id(parts, blocks=blocks)
     if ours is None:
         return (Aside("bounce_of_no_message", {"blocks": len(blocks)}),)
-    found = [update for block in blocks if (update := _bounce(block, ours=ours)) is not None]
+    date = str(parts[0].get("Date", ""))
+    found = [update for block in blocks if (update := _bounce(block, ours=ours, date=date)) is not None]
     return tuple(found[:1])  # a mail of ours has one recipient
 
 
-def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID]) -> StatusUpdate | None:
+def _plain_bounce(mail: Message, parts: Sequence[Message]) -> Sequence[Update]:
+    """Return what a server's mail of no standard form says of ours."""
+    told = plain_bounces.text(parts)
+    returned = plain_bounces.returned(told)
+    ours = own_ids.in_returned(returned) or _our_id(parts, blocks=[])
+    if ours is None:
+        return (Aside("bounce_of_no_message", {"blocks": 0}),)
+    said = told.removesuffix(returned)
+    if plain_bounces.is_still_trying(said, subject=str(mail.get("Subject", ""))):
+        return ()
+    enhanced, number, words = plain_bounces.reason(said)
+    verdict, reason = _why(enhanced, code=number, text=words)
+    recipient = str(mail.get("X-Failed-Recipients", "")).strip()
+    return (
+        StatusUpdate(
+            ours[0], StatusKind.BOUNCED, _time(str(mail.get("Date", ""))), message_id=ours[1], verdict=verdict,
+            reason=reason, code=number, detail=shown(words, without=recipient),
+        ),
+    )  # fmt: skip
+
+
+def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID], date: str) -> StatusUpdate | None:
     """Return what one recipient's block says; None for what is still under way, or left our sight."""
     word = block.get("action", "").strip().lower()
-    at, (provider_id, message_id) = _time(block.get("last-attempt-date", "")), ours
+    at, (provider_id, message_id) = _time(block.get("last-attempt-date", "") or date), ours
     if word == "delivered":
         return StatusUpdate(provider_id, StatusKind.DELIVERED, at, message_id=message_id)
     if word != "failed":
@@ -72,7 +103,7 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID]) -> StatusUpdate
     code = _CODE.search(said)
     number = int(code[1]) if code else 550
     recipient = block.get("final-recipient", "").partition(";")[2].strip()
-    verdict, reason = _why(enhanced, code=number)
+    verdict, reason = _why(enhanced, code=number, text=said)
     words = " ".join(said.removeprefix(str(number)).lstrip("-").split())  # the code stands before them already
     detail = shown(words or enhanced, without=recipient)
     return StatusUpdate(
@@ -87,18 +118,18 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID]) -> StatusUpdate
     )
 
 
-def _why(enhanced: str, *, code: int) -> tuple[Verdict, Reason]:
+def _why(enhanced: str, *, code: int, text: str) -> tuple[Verdict, Reason]:
     """Return what a bounce means: one whose time ran out (4.x.x) says nothing final of the address."""
-    if enhanced.startswith("4."):
+    if enhanced.startswith("4.") or 400 <= code < 500:
         return Verdict.OUR_MISTAKE, Reason.TRY_LATER
-    verdict, reason = meaning(enhanced, code=code, stage=Stage.RECIPIENT)
+    verdict, reason = meaning(enhanced, code=code, stage=Stage.RECIPIENT, text=text)
     return (Verdict.OUR_MISTAKE, reason) if verdict is Verdict.HOLD_LINE else (verdict, reason)
 
 
 def _complaint(parts: Sequence[Message]) -> Sequence[Update]:
-    about = next(part for part in parts if part.get_content_type() == "message/feedback-report")
-    fields = next(iter(_blocks(about)), {})
-    word = fields.get("feedback-type", "").strip().lower()
+    about = next((part for part in parts if part.get_content_type() == "message/feedback-report"), None)
+    fields = next(iter(_blocks(about)), {}) if about else {}
+    word = fields.get("feedback-type", "").strip().lower() if about else "abuse"
     ours = _our_id(parts, blocks=[])
     if ours is None or word not in _UNWANTED:
         return (Aside("complaint_of_no_message", {"type": word if word in _UNWANTED | {"not-spam"} else ""}),)
@@ -112,29 +143,32 @@ def _complaint(parts: Sequence[Message]) -> Sequence[Update]:
 
 
 def _our_id(parts: Sequence[Message], *, blocks: Sequence[Mapping[str, str]]) -> tuple[str, UUID] | None:
-    """Return the Message-ID and our id from the mail that came back, what the report answers, or the envelope's id."""
-    answered = (str(parts[0].get(name, "")) for name in ("In-Reply-To", "References"))
-    for text in chain(_returned(parts), answered):
-        if found := _MESSAGE_ID.search(text):
-            return found[1], UUID(found[2])
+    """Return the Message-ID, or nothing, and our id.
+
+    From the mail that came back, what the report answers, the envelope's id, or the address the report was sent to.
+    """
+    for head in _returned(parts):
+        if found := own_ids.in_headers(head):
+            return found
+    if found := own_ids.answered(parts[0]):
+        return found
     for block in blocks:
-        if found := _ENVELOPE_ID.fullmatch(block.get("original-envelope-id", "")):
-            return found[1], UUID(found[1])
-    return None
+        if ours := own_ids.alone(block.get("original-envelope-id", "")):
+            return "", ours
+    return ("", ours) if (ours := own_ids.in_recipients(parts[0])) else None
 
 
-def _returned(parts: Sequence[Message]) -> Iterator[str]:
-    """Yield the Message-ID headers of the mail that came back."""
+def _returned(parts: Sequence[Message]) -> Iterator[Message]:
+    """Yield the headers of the mail that came back."""
     for part in parts:
         if part.get_content_type() not in _RETURNED:
             continue
         inner: Any = part.get_payload()
         if isinstance(inner, list):
-            yield from (str(each.get("Message-ID", "")) for each in inner[:1])
+            yield from inner[:1]
         else:
             head = part.get_payload(decode=True)
-            lines = head if isinstance(head, bytes) else b""
-            yield str(BytesParser(policy=compat32).parsebytes(lines, headersonly=True).get("Message-ID", ""))
+            yield BytesParser(policy=compat32).parsebytes(head if isinstance(head, bytes) else b"", headersonly=True)
 
 
 def _blocks(part: Message) -> Iterator[Mapping[str, str]]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
-from tocsin.integrations.email import contents, mime, published, sender
+from tocsin.integrations.email import contents, mime, own_ids, published, sender
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email_provider import replies
 from tocsin.integrations.email_provider.providers import PROVIDERS, Provider
@@ -128,7 +128,7 @@ class EmailProvider(sender.ReachesByMail):
             content = contents.made(message.content)
         except TocsinError as error:
             raise replies.our_mistake(error.what) from None
-        headers = dict(message.content.get("headers", {}))
+        headers = {own_ids.HEADER: str(message.id), **message.content.get("headers", {})}
         if message.reply_to and contents.is_message_id(message.reply_to):
             headers |= {"In-Reply-To": f"<{message.reply_to}>", "References": f"<{message.reply_to}>"}
         ways = identity.unsubscribing(message, url=content.unsubscribe_url)
