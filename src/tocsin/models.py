@@ -36,6 +36,7 @@ from tocsin.messaging.models import (
     PersonObjection,
     PortfolioPerson,
     ServiceWindow,
+    UnsignedWriting,
     WebhookApp,
     WebhookIntake,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "SignalStream",
     "SignalToken",
     "StaffMember",
+    "UnsignedWriting",
     "WebhookApp",
     "WebhookIntake",
 ]

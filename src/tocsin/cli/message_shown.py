@@ -30,6 +30,7 @@ REASONS = {
     Reason.TOO_LATE: gettext_noop("its time had passed before it could be sent"),
     Reason.CANCELLED: gettext_noop("somebody cancelled it"),
     Reason.POISONOUS: gettext_noop("it broke its sender again and again"),
+    Reason.ADDRESS_GIVEN_UP: gettext_noop("somebody else has this address now, and the person's new one is not known"),
     Reason.NOT_REACHABLE: gettext_noop("the provider cannot reach anybody at this address"),
     Reason.REFUSED: gettext_noop("the provider does not bring this message"),
     Reason.REFUSED_BY_PERSON: gettext_noop("the person stopped or blocked us at the provider"),
@@ -194,11 +195,16 @@ def _proofs(trace: Trace) -> list[str]:
     return told
 
 
+def _address(address: str, *, reveal: bool) -> str:
+    return address if reveal else customers.masked(address)
+
+
 def _facts(message: Message, *, reveal: bool) -> list[tuple[str, object]]:
-    address = message.address if reveal else customers.masked(message.address)
+    address = _address(message.address, reveal=reveal)
     rows: list[tuple[str, object]] = [
         (_("message id"), message.id),
         (_("to"), address),
+        (_("their address now"), _address(message.goes_to, reveal=reveal)),
         (_("account"), message.account),
         (_("channel"), message.channel),
         (_("purpose"), _(PURPOSES[message.purpose])),
@@ -282,7 +288,8 @@ def as_json(trace: Trace, *, reveal: bool) -> Mapping[str, Any]:
     return {
         "answer": answer(message).value,
         "sentence": sentence(message),
-        "message": _plain(message) | {"address": message.address if reveal else customers.masked(message.address)},
+        "message": _plain(message)
+        | {name: _address(getattr(message, name), reveal=reveal) for name in ("address", "goes_to")},
         "attempts": [_plain(each) for each in trace.attempts],
         "statuses": [_plain(each) for each in trace.statuses],
         "inbound": [_plain(each) | {"address": ""} for each in trace.inbound],

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
-from tocsin.messaging import attempts, bodies, columns, pacing
+from tocsin.messaging import addressing, attempts, bodies, columns, pacing
 from tocsin.messaging.ports import Limits
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Claimed, ClaimedMessage, Prepared, Purpose, Reason
@@ -33,28 +33,18 @@ SELECT account, coalesce(nullif(portfolio, ''), account), paused_at IS NOT NULL,
   FROM tocsin_messagingchannel WHERE name = %(channel)s
 """
 # The rows themselves come from the locking subquery: a second look at the table could see an older version of them.
-_DUE = """
+_DUE = f"""
 WITH due AS MATERIALIZED (
   SELECT found.* FROM (VALUES (0), (1), (2), (3)) AS asked(priority), LATERAL (
     SELECT id, priority, purpose, address, address_kind, reply_to, needs_window, template, reason, tries, expires_at,
-           digest, body_id, next_try_at
+           digest, body_id, queued_at, next_try_at
       FROM tocsin_outboundmessage
      WHERE channel = %(channel)s AND priority = asked.priority AND state IN ('queued', 'retrying')
        AND next_try_at <= %(now)s
      ORDER BY next_try_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS found
    LIMIT %(limit)s)
 SELECT due.*, body.sealed,
-       coalesce((SELECT last_inbound_at FROM tocsin_servicewindow
-                  WHERE channel = %(channel)s AND address = due.address) > %(open_since)s, FALSE) AS in_window,
-       due.purpose <> 'security' AND (
-         EXISTS (SELECT 1 FROM tocsin_personobjection stop WHERE stop.kind = due.address_kind
-                    AND stop.address = CASE due.address_kind WHEN 'email' THEN lower(due.address) ELSE due.address END
-                    AND stop.purpose IN ('', due.purpose) AND stop.lifted_at IS NULL)
-         OR EXISTS (SELECT 1 FROM tocsin_addressname same JOIN tocsin_personobjection stop
-                        ON stop.kind = same.other_kind AND stop.address = same.other_value
-                     WHERE same.portfolio = %(portfolio)s AND same.kind = due.address_kind
-                       AND same.value = due.address AND stop.purpose IN ('', due.purpose)
-                       AND stop.lifted_at IS NULL)) AS objected,
+       {addressing.MOVED} AS moved,{addressing.FACTS},
        CASE WHEN due.template <> '' AND %(account)s <> '' THEN
          (SELECT CASE WHEN held_until IS NULL AND held_reason <> '' THEN %(look_again)s
                       WHEN held_until > %(now)s THEN held_until END
@@ -87,10 +77,6 @@ SELECT min(found.next_try_at) FROM (VALUES (0), (1), (2), (3)) AS asked(priority
      AND next_try_at IS NOT NULL
    ORDER BY next_try_at LIMIT 1) AS found
 """
-_OTHER_ADDRESSES = """
-SELECT kind, value, other_kind, other_value FROM tocsin_addressname
- WHERE portfolio = %(portfolio)s AND value = ANY(%(addresses)s::text[])
-"""
 
 
 class Due(NamedTuple):
@@ -109,8 +95,10 @@ class Due(NamedTuple):
     expires_at: datetime | None
     digest: bytes
     body_id: UUID
+    queued_at: datetime
     next_try_at: datetime
     sealed: bytes | None
+    moved: bool  # its address became another one since
     in_window: bool
     objected: bool
     template_held_until: datetime | None
@@ -203,7 +191,14 @@ def _due(line: _Line, *, limit: int, now: datetime) -> list[Due]:
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_DUE, given)
-        return [Due._make(row) for row in cursor.fetchall()]
+        rows = [Due._make(row) for row in cursor.fetchall()]
+    moved = [row for row in rows if row.moved]
+    if not moved:
+        return rows
+    went = addressing.went_to(
+        [(row.id, row.purpose, row.address_kind, row.address, row.queued_at) for row in moved], given
+    )
+    return [row._replace(**went[row.id]._asdict()) if row.id in went else row for row in rows]
 
 
 def _sort(line: _Line, rows: Sequence[Due], *, now: datetime) -> _Sorted:
@@ -240,6 +235,8 @@ def _text(row: Due) -> Prepared | Reason:
 def _forbidden(row: Due, *, now: datetime) -> Reason | None:
     if row.expires_at and row.expires_at <= now:
         return Reason.TOO_LATE
+    if not row.address:
+        return Reason.ADDRESS_GIVEN_UP
     if row.objected and row.purpose != Purpose.SECURITY:
         return Reason.OPTED_OUT
     if row.is_fallback and not row.template:
@@ -287,7 +284,7 @@ def _withhold(line: _Line, withheld: Sequence[tuple[Due, Reason]], *, now: datet
 
 
 def _messages(line: _Line, found: _Sorted, *, now: datetime, until: datetime) -> list[ClaimedMessage]:
-    others = _other_addresses(line, found.going)
+    others = addressing.other_addresses(line.portfolio, [(row.address_kind, row.address) for row in found.going])
     messages = []
     for row in found.going:
         text = found.texts[row.id]
@@ -302,19 +299,6 @@ def _messages(line: _Line, found: _Sorted, *, now: datetime, until: datetime) ->
             )
         )  # fmt: skip
     return messages
-
-
-def _other_addresses(line: _Line, going: Sequence[Due]) -> dict[tuple[str, str], dict[AddressKind, str]]:
-    """Return what else the provider calls these people, by kind and value of the address."""
-    others: dict[tuple[str, str], dict[AddressKind, str]] = {}
-    if not line.portfolio:
-        return others
-    with connection.cursor() as cursor:
-        given = {"portfolio": line.portfolio, "addresses": columns.texts(row.address for row in going)}
-        cursor.execute(_OTHER_ADDRESSES, given)
-        for kind, value, other_kind, other_value in cursor.fetchall():
-            others.setdefault((kind, value), {})[AddressKind(other_kind)] = other_value
-    return others
 
 
 def _next_due_at(channel: str) -> datetime | None:

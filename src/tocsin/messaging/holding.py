@@ -5,7 +5,7 @@ What it means for the refused message itself is settled with it.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from tocsin.kernel.loading import lazily
 from tocsin.messaging import objecting, pacing
 from tocsin.messaging.channels import hold_channel
 from tocsin.messaging.errors import NoSuchChannel
+from tocsin.messaging.naming import Followed
 from tocsin.messaging.values import Purpose, Verdict
 
 models = lazily("tocsin.messaging.models")
@@ -22,7 +23,7 @@ models = lazily("tocsin.messaging.models")
 _MESSAGES = """
 SELECT message.id, message.channel, channel.kind, channel.account, message.address, message.address_kind,
        coalesce(nullif(channel.portfolio, ''), nullif(channel.account, ''), channel.name), message.template,
-       message.purpose = 'marketing' OR message.category = 'marketing'
+       message.queued_at, message.purpose = 'marketing' OR message.category = 'marketing'
   FROM tocsin_outboundmessage message JOIN tocsin_messagingchannel channel ON channel.name = message.channel
  WHERE message.id = ANY(%s::uuid[])
 """
@@ -54,10 +55,11 @@ class _Refused:
     channel: str
     kind: str
     account: str
-    address: str
+    address: str  # of the person it was queued for, now; empty: given up
     address_kind: str
     portfolio: str
     template: str
+    queued_at: datetime
     marketing: bool
 
     @property
@@ -78,8 +80,8 @@ def take_refusals(refusals: Sequence[Refusal], *, per_second: float | None = Non
     with transaction.atomic():
         done: set[tuple[str, ...]] = set()
         beside = _beside_rows(meant, per_second=per_second, now=now)
-        objecting.keep_stops([_stop(each) for each in beside if each.refusal.verdict is Verdict.STOPPED])
-        for refused in (each for each in beside if each.refusal.verdict is not Verdict.STOPPED):
+        objecting.keep_stops([_stop(each) for each in beside if _is_stop(each) and each.address])
+        for refused in (each for each in beside if not _is_stop(each)):
             about, act = _MEANINGS[refused.refusal.verdict]
             key = (refused.refusal.verdict, *(str(getattr(refused, name)) for name in about))
             if key not in done:
@@ -92,7 +94,18 @@ def _beside_rows(meant: dict[UUID, Refusal], *, per_second: float | None, now: d
         cursor.execute(_MESSAGES, [list(meant)])
         rows = cursor.fetchall()
     # In one order, so that two senders that hold the same lines do not wait for each other.
-    return [_Refused(meant[row[0]], per_second, now, *row[1:]) for row in sorted(rows, key=lambda row: row[1:5])]
+    found = [_Refused(meant[row[0]], per_second, now, *row[1:]) for row in sorted(rows, key=lambda row: row[1:5])]
+    known = Followed((each.portfolio, each.address_kind, each.address) for each in found)
+    return [
+        replace(
+            each, address=known(each.portfolio, each.address_kind, each.address, at=each.queued_at, given_up="")
+        )
+        for each in found
+    ]  # fmt: skip
+
+
+def _is_stop(refused: _Refused) -> bool:
+    return refused.refusal.verdict is Verdict.STOPPED
 
 
 def _slow_line(refused: _Refused) -> None:
@@ -130,7 +143,7 @@ def _stop(refused: _Refused) -> objecting.Stop:
     """A person stopped us: for marketing when that is what they got, else for everything but security."""
     only_marketing = refused.marketing and not refused.refusal.complained
     return objecting.Stop(
-        refused.portfolio, refused.address_kind, refused.address, Purpose.MARKETING.value if only_marketing else "",
+        refused.address_kind, refused.address, Purpose.MARKETING.value if only_marketing else "",
         refused.words, min(refused.refusal.at or refused.now, refused.now),
     )  # fmt: skip
 

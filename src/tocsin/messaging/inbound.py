@@ -80,6 +80,7 @@ SELECT o.channel, coalesce(became.other_value, there.other_value), max(o.last_in
     SELECT other_value FROM tocsin_addressname n
      WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
        AND n.other_kind = n.kind AND n.seen_at >= o.last_inbound_at OFFSET 0) became ON TRUE
+ WHERE became.other_value IS DISTINCT FROM ''
  GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
 WHERE excluded.last_inbound_at > w.last_inbound_at

@@ -28,6 +28,7 @@ class MessagingChannel(models.Model):
     held_until = models.DateTimeField(null=True)  # by the provider's answers; with a reason and no time: until released
     held_reason = models.TextField(blank=True)
     health = models.JSONField(default=dict)  # what the provider said last: quality, level, limit
+    rules = models.JSONField(default=dict)  # what staff chose: see rules.py
 
     class Meta:
         constraints = [
@@ -66,6 +67,7 @@ class OutboundMessage(models.Model):
     purpose = models.TextField()
     address = models.TextField()
     address_kind = models.TextField()
+    goes_to = models.TextField(blank=True, db_default="")  # what that address had become when it was claimed
     person_id = models.UUIDField(null=True)
     account = models.TextField(blank=True)
     once_key = models.TextField(null=True, unique=True)
@@ -258,7 +260,10 @@ class ServiceWindow(models.Model):
 
 
 class AddressName(models.Model):
-    """What a provider calls the same person: a telephone number and a business-scoped id belong together."""
+    """What a provider calls the same person: a telephone number and a business-scoped id belong together.
+
+    Of one kind both: an address became another one, or, with an empty one, somebody else's.
+    """
 
     id = models.BigAutoField(primary_key=True)
     portfolio = models.TextField()
@@ -276,6 +281,9 @@ class AddressName(models.Model):
                 name="address_name_kinds_known",
             ),
         ]
+        indexes = [
+            models.Index(fields=["other_value"], name="address_name_other"),  # under which names she was written to
+        ]
 
 
 class PersonObjection(models.Model):
@@ -291,6 +299,13 @@ class PersonObjection(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kind", "address", "purpose"], name="objection_once")]
+
+
+class UnsignedWriting(models.Model):
+    """Whom staff wrote to without a signature, and when last: the number of people of a moving 24 h is limited."""
+
+    person = models.TextField(primary_key=True)  # person:<id>, or the kind and value of an address
+    at = models.DateTimeField(db_index=True)
 
 
 class LinePace(models.Model):

@@ -1,6 +1,7 @@
 """What providers call a person: a telephone number and a business-scoped id belong together; either may change.
 
-A row whose two kinds are the same says that one address became another. Whatever was said of the old one up to then is
+A row whose two kinds are the same says that one address became another, or, where the other is empty, that somebody
+else has it now. Whatever was said of the old one up to then is
 said of the new one; what comes later is of whoever has it now, because numbers are given to others.
 """
 
@@ -38,9 +39,36 @@ INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_v
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
 ON CONFLICT (portfolio, kind, value, other_kind)
 DO UPDATE SET other_value = excluded.other_value, seen_at = excluded.seen_at
-WHERE (excluded.seen_at, excluded.other_value) > (n.seen_at, n.other_value)
+WHERE ((excluded.seen_at, excluded.other_value) > (n.seen_at, n.other_value) OR n.other_value = '')
   AND (excluded.other_value <> n.other_value OR excluded.seen_at > n.seen_at + interval '1 hour')
-RETURNING portfolio, kind, value
+RETURNING portfolio, kind, value, xmax <> 0
+"""
+# Somebody else has a number now: its name and the older one, which still says that it is its number, are two people.
+# Unless one is known to have become the other, nobody knows where the first is reached; and what is known stays. One
+# look into an index for each, whatever the planner believes of a table that grows by thousands of rows a second.
+_GIVEN_UP = """
+WITH older AS (
+    SELECT o.id, told.portfolio, told.kind, told.value, now.seen_at
+      FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
+     CROSS JOIN LATERAL (
+        SELECT other_kind, other_value, seen_at FROM tocsin_addressname
+         WHERE portfolio = told.portfolio AND kind = told.kind AND value = told.value AND other_kind <> kind
+        OFFSET 0) now
+     CROSS JOIN LATERAL (
+        SELECT id, value FROM tocsin_addressname
+         WHERE other_value = told.value AND portfolio = told.portfolio AND other_kind = told.kind
+           AND kind = now.other_kind AND value <> now.other_value AND seen_at < now.seen_at OFFSET 0) o
+      LEFT JOIN LATERAL (
+        SELECT 1 AS known FROM tocsin_addressname
+         WHERE portfolio = told.portfolio AND kind = now.other_kind AND value = o.value AND other_kind = kind
+        OFFSET 0) became ON TRUE
+     WHERE became.known IS NULL),
+gone AS (
+    DELETE FROM tocsin_addressname WHERE id IN (SELECT id FROM older))
+INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_value, seen_at)
+SELECT DISTINCT portfolio, kind, value, kind, '', seen_at FROM older
+ON CONFLICT (portfolio, kind, value, other_kind)
+DO UPDATE SET seen_at = excluded.seen_at WHERE n.other_value = '' AND excluded.seen_at > n.seen_at
 """
 _BECAME = """
 SELECT n.portfolio, n.kind, n.value, n.other_value, n.seen_at
@@ -96,7 +124,25 @@ def name(said: Iterable[Named]) -> list[Key]:
             ((line.portfolio, AddressKind.WHATSAPP.value, scoped, AddressKind.PHONE.value), phone),
         ):
             newest[key] = max(newest.get(key, (at, other)), (at, other))
-    return _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
+    news = _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
+    changed = [key for *key, is_known in news if is_known and key[1] == AddressKind.PHONE]
+    if changed:
+        with connection.cursor() as cursor:
+            cursor.execute(_GIVEN_UP, [list(column) for column in zip(*changed, strict=True)])
+    return [(portfolio, kind, value) for portfolio, kind, value, _is_known in news]
+
+
+def names_of(address: str) -> set[str]:
+    """Return an address with all that became it, and what the same person is or was called."""
+    names, asked = {address}, {address}
+    for _ in range(CHAIN_MAX):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT value FROM tocsin_addressname WHERE other_value = ANY(%s::text[])", [sorted(asked)])
+            asked = {value for (value,) in cursor.fetchall()} - names
+        if not asked:
+            break
+        names |= asked
+    return names
 
 
 def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
@@ -130,11 +176,12 @@ def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
 def _fresh(newest: Mapping[tuple[str, str, str, str], tuple[datetime, str]]) -> list[tuple[str, str, str, str]]:
     """Return the changes that were not known yet, so that a repeated webhook changes and records nothing."""
     keys = sorted(newest)
-    known = {(portfolio, kind, value): (at, other) for portfolio, kind, value, other, at in _became(keys)}
+    known = {(portfolio, kind, value): (at, other) for portfolio, kind, value, other, at in _became(keys) if other}
     return [key for key in keys if known.get(key[:3]) is None or known[key[:3]] < newest[key]]
 
 
-def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[Key]:
+def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[tuple[str, str, str, bool]]:
+    """Write names, and return those that are news, each with whether another one, or the same, was known before."""
     if not rows:
         return []
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -168,11 +215,16 @@ class Followed:
             if not asked:
                 break
 
-    def __call__(self, portfolio: str, kind: str, value: str, *, at: datetime) -> str:
-        """Return the address somebody has now who had this one at a moment."""
+    def __call__(self, portfolio: str, kind: str, value: str, *, at: datetime, given_up: str | None = None) -> str:
+        """Return the address somebody has now who had this one at a moment.
+
+        Where only that is known that somebody else has it now: ``given_up``, or the last one that is known.
+        """
         for _ in range(CHAIN_MAX):
-            other, changed_at = self._became.get((portfolio, kind, value), ("", at))
-            if not other or changed_at < at:
+            other, changed_at = self._became.get((portfolio, kind, value), (None, at))
+            if other is None or changed_at < at:
                 break
+            if not other:
+                return value if given_up is None else given_up
             value = other
         return value

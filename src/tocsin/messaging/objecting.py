@@ -39,7 +39,6 @@ Key = tuple[str, str, str]  # kind and value of the address, purpose
 class Stop(NamedTuple):
     """That a provider refused a message because its person had stopped us; ``purpose`` empty: every one."""
 
-    portfolio: str
     kind: str
     address: str
     purpose: str
@@ -70,11 +69,9 @@ def keep(told: Sequence[tuple[Objection, str]]) -> None:
 
 def keep_stops(told: Sequence[Stop]) -> None:
     """Keep what refusals say of people; in the transaction that settles those refusals, so that no crash forgets it."""
-    followed = Followed((each.portfolio, each.kind, each.address) for each in told)
     newest: dict[Key, tuple[datetime, str]] = {}
     for each in told:
-        address = compared(each.kind, followed(each.portfolio, each.kind, each.address, at=each.at))
-        key = (each.kind, address, each.purpose)
+        key = (each.kind, compared(each.kind, each.address), each.purpose)
         newest[key] = max(newest.get(key, (each.at, each.reason)), (each.at, each.reason))
     _write(_REFUSE, [(*key, reason, at) for key, (at, reason) in sorted(newest.items())])
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import batches, bodies, falling_back
+from tocsin.messaging import batches, bodies, falling_back, naming
 from tocsin.messaging.deciding import no_such_message
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import (
@@ -53,8 +53,7 @@ def messages(
     found = models.OutboundMessage.objects.order_by("-id")
     wanted = {"channel": channel, "person_id": person_id, "broadcast": broadcast}
     if address:
-        same = models.AddressName.objects.filter(other_value=address).values_list("value", flat=True)
-        found = found.filter(address__in=[address, *same])
+        found = found.filter(address__in=naming.names_of(address))
     found = found.filter(**{name: value for name, value in wanted.items() if value})
     if states:
         found = found.filter(state__in=[state.value for state in states])
@@ -112,7 +111,7 @@ def _row(message_id: UUID) -> Any:
 def _message(row: Any) -> Message:
     same = (
         "id", "channel", "address", "reason", "detail", "template", "provider_id", "person_id", "account", "broadcast",
-        "tries", "queued_at", "state_at", "next_try_at", "sent_at", "delivered_at", "read_at",
+        "tries", "queued_at", "state_at", "next_try_at", "sent_at", "delivered_at", "read_at", "goes_to",
     )  # fmt: skip
     return Message(
         **{name: getattr(row, name) for name in same}, address_kind=AddressKind(row.address_kind),

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"  # its time passed before it could be sent
     CANCELLED = "cancelled"  # by a person
     POISONOUS = "poisonous"  # quarantined: it broke its sender again and again
+    ADDRESS_GIVEN_UP = "address_given_up"  # somebody else has it now, and nobody knows the new one
     NOT_REACHABLE = "not_reachable"  # the provider knows nobody at this address, or cannot reach them
     REFUSED = "refused"  # the provider will not bring this message
     REFUSED_BY_PERSON = "refused_by_person"  # the person stopped or blocked us, at the provider
@@ -169,7 +170,7 @@ class Message:
 
     id: UUID
     channel: str
-    address: str
+    address: str  # it was queued for
     address_kind: AddressKind
     state: MessageState
     reason: str
@@ -189,6 +190,7 @@ class Message:
     sent_at: datetime | None
     delivered_at: datetime | None
     read_at: datetime | None
+    goes_to: str = ""  # what the address became, where it changed before the message was claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,107 @@
+"""Where a message goes when its person's address changed after it was queued."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tocsin.customers.values import AddressKind
+from tocsin.kernel import clock
+from tocsin.kernel.loading import lazily
+from tocsin.messaging import naming, queries
+from tocsin.messaging.naming import Line
+from tocsin.messaging.ports import TransportError
+from tocsin.messaging.states import MessageState
+from tocsin.messaging.values import Accepted, AddressChanged, Proven, Purpose, Reason, Verdict
+
+models = lazily("tocsin.messaging.models")
+LINE = Line("main", "account", "portfolio")
+ANA, LATER_ANA, LAST_ANA = "+34600000001", "+34600000002", "+34600000003"
+HERS, SOMEBODY_S = "ES.1", "ES.2"
+
+
+def became(before: str, after: str, *, at: datetime | None = None, kind: AddressKind = AddressKind.PHONE) -> None:
+    """Take in that a provider told of a change, now or before."""
+    naming.change([(AddressChanged(kind, before, after, at or clock.now()), LINE)])
+
+
+def seen(phone: str, scoped: str, *, at: datetime | None = None) -> None:
+    naming.name([(LINE, {AddressKind.PHONE: phone, AddressKind.WHATSAPP: scoped}, at or clock.now())])
+
+
+def test_what_was_queued_for_a_number_goes_to_the_one_its_person_took_since(outbox: Any):
+    (queued,) = outbox.queue(outbox.draft(address=ANA))
+    became(ANA, LATER_ANA)
+    became(LATER_ANA, LAST_ANA)
+    (message,) = outbox.claim().messages
+    assert message.address == LAST_ANA
+    outbox.settle(message, accepted=Accepted("wamid.1"))
+    kept = outbox.message(queued)
+    assert (kept.state, kept.address, kept.goes_to) == (MessageState.SENT, ANA, LAST_ANA)
+    assert {proof.proven for proof in queries.trace(queued).proofs} == {Proven.PROVEN}
+    for address in (ANA, LATER_ANA, LAST_ANA):
+        assert [each.id for each in queries.messages(address=address)] == [queued]
+
+
+def test_what_is_queued_after_a_change_is_for_whoever_has_the_number_now(outbox: Any):
+    became(ANA, LATER_ANA, at=clock.now() - timedelta(days=1))
+    outbox.queue(outbox.draft(address=ANA))
+    assert [message.address for message in outbox.claim().messages] == [ANA]
+
+
+def test_a_changed_business_scoped_id_is_followed_too(outbox: Any):
+    outbox.queue(outbox.draft(address=HERS, address_kind=AddressKind.WHATSAPP))
+    became(HERS, "ES.9", kind=AddressKind.WHATSAPP)
+    assert [message.address for message in outbox.claim().messages] == ["ES.9"]
+
+
+def test_nothing_goes_to_a_number_that_somebody_else_has_now(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    (queued,) = outbox.queue(outbox.draft(address=ANA, purpose=Purpose.SECURITY))
+    seen(ANA, SOMEBODY_S)
+    assert not outbox.claim().messages
+    assert (outbox.state(queued), outbox.message(queued).reason) == (MessageState.WITHHELD, Reason.ADDRESS_GIVEN_UP)
+    outbox.queue(outbox.draft(address=ANA))  # by somebody who took the number from their own address book since
+    assert [message.address for message in outbox.claim().messages] == [ANA]
+
+
+def test_a_new_name_of_the_same_person_is_no_other_person(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    outbox.queue(outbox.draft(address=ANA))
+    became(HERS, "ES.9", kind=AddressKind.WHATSAPP)
+    seen(ANA, "ES.9")
+    assert [message.address for message in outbox.claim().messages] == [ANA]
+
+
+def test_the_change_that_is_told_after_the_new_owner_was_seen_is_followed_all_the_same(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    outbox.queue(outbox.draft(address=ANA))
+    changed_at = clock.now()
+    with clock.fixed(changed_at + timedelta(hours=2)):
+        seen(ANA, SOMEBODY_S)
+        became(ANA, LATER_ANA, at=changed_at)
+        assert [message.address for message in outbox.claim().messages] == [LATER_ANA]
+
+
+@pytest.mark.parametrize(("purpose", "claimed"), [(Purpose.MARKETING, 0), (Purpose.SECURITY, 1)])
+def test_the_wishes_and_the_window_are_those_of_the_number_of_now(outbox: Any, purpose: Purpose, claimed: int):
+    (queued,) = outbox.queue(outbox.draft(address=ANA, purpose=purpose, needs_window=True))
+    outbox.wrote(ANA, at=clock.now() - timedelta(minutes=1))
+    models.PersonObjection.objects.create(
+        kind="phone", address=ANA, purpose="", reason="stopped", since_at=clock.now() - timedelta(days=1)
+    )
+    became(ANA, LATER_ANA)
+    models.PersonObjection.objects.get(address=LATER_ANA)
+    assert len(outbox.claim().messages) == claimed
+    assert outbox.message(queued).reason == ("" if claimed else Reason.OPTED_OUT)
+
+
+def test_a_refusal_is_the_word_of_whom_it_was_queued_for(outbox: Any):
+    outbox.queue(outbox.draft(address=ANA))
+    became(ANA, LATER_ANA)
+    (message,) = outbox.claim().messages
+    error = TransportError(permanent=True, verdict=Verdict.STOPPED, reason=Reason.REFUSED_BY_PERSON)
+    outbox.settle(message, error=error)
+    assert list(models.PersonObjection.objects.values_list("address", flat=True)) == [LATER_ANA]
+    outbox.queue(outbox.draft(address=ANA))
+    assert [message.address for message in outbox.claim().messages] == [ANA]
