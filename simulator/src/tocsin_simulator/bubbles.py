@@ -14,6 +14,8 @@ MEDIA = ("image", "video", "audio", "document", "sticker")
 _FORMATS = {"IMAGE": "image", "VIDEO": "video", "GIF": "video", "DOCUMENT": "document", "LOCATION": "location"}
 _BUTTONS = {"QUICK_REPLY": "reply", "URL": "url", "PHONE_NUMBER": "phone", "COPY_CODE": "copy", "OTP": "copy"}
 
+QUOTED_CHARACTERS = 160
+
 Bubble = dict[str, Any]
 
 
@@ -29,18 +31,40 @@ def bubble_of(world: World, entry: Entry) -> Bubble:
         "type": entry.type,
         "at": entry.at,
         # What a person wrote is on our side at once: two ticks, blue when we said that we read it.
+        "times": dict(entry.statuses),
         "state": ("read" if "read" in reached else "delivered") if entry.inbound else furthest(reached),
     }
+    if entry.id in world.ledger.why:
+        bubble["why"] = " · ".join(map(str, world.ledger.why[entry.id]))
     if context := body.get("context"):
-        bubble["answers"] = context.get("message_id") or context.get("id")
-    content = body.get(entry.type)
-    draw = _DRAWN.get(entry.type)
+        bubble["answers"] = str(context.get("message_id") or context.get("id") or "")
+        bubble["quote"] = quoted(world, bubble["answers"])
+    _draw(world, body, entry.type, bubble)
+    return bubble
+
+
+def _draw(world: World, body: Bubble, kind: str, bubble: Bubble) -> None:
+    """Draw what a message of a kind holds; a kind nobody knows stays without text."""
+    content = body.get(kind)
+    draw = _DRAWN.get(kind)
     if draw is not None and isinstance(content, dict):
         draw(world, content, bubble)
-    elif entry.type == "contacts" and isinstance(content, list):
+    elif kind == "contacts" and isinstance(content, list):
         names = ", ".join(str(each.get("name", {}).get("formatted_name", "")) for each in content)
         bubble["header"] = {"kind": "contact", "text": names}
-    return bubble
+
+
+def quoted(world: World, id: str) -> Bubble | None:
+    """Return the message somebody answers as it stands above the answer; None when it is kept no longer."""
+    entry = world.ledger.get(id)
+    if entry is None:
+        return None
+    body = orjson.loads(entry.body) if entry.body else {}
+    body.pop("context", None)  # an answer to an answer quotes one message only
+    bubble: Bubble = {}
+    _draw(world, body, entry.type, bubble)
+    text = str(bubble.get("body") or (bubble.get("header") or {}).get("text") or "")
+    return {"inbound": entry.inbound, "type": entry.type, "text": text[:QUOTED_CHARACTERS]}
 
 
 def furthest(reached: list[str]) -> str:
@@ -67,7 +91,9 @@ def _media(kind: str) -> Any:
 def _file(world: World, kind: str, content: Bubble) -> Bubble:
     """Return a file: shown when it is a picture that was uploaded, named otherwise."""
     media = world.media.get(str(content.get("id", "")))
-    name = str(content.get("filename") or content.get("link") or (media.extra.get("filename", "") if media else ""))
+    # Of a link its last part is enough: the whole of it stands in the message as it came.
+    link = str(content.get("link") or "").partition("?")[0].rstrip("/").rpartition("/")[2]
+    name = str(content.get("filename") or link or (media.extra.get("filename", "") if media else ""))
     drawn: Bubble = {"kind": "voice" if content.get("voice") else kind, "text": name}
     if media is not None and media.mime_type in {"image/png", "image/jpeg", "image/webp"}:
         drawn["source"] = f"/_simulator/media/{media.id}"

@@ -68,6 +68,7 @@ class Ledger:
         self.pair_limit_refused = 0
         self.throughput_refused = 0
         self.portfolio_refused = 0
+        self.why: dict[str, tuple[int, str]] = {}  # id of a kept message that failed -> Meta's code and words
         self.seen: set[bytes] = set()  # 16-byte digests of (number, callback) accepted at least once
         self.doubled: dict[str, int] = {}  # callback -> times, of those accepted more than once
         self.pace: dict[str, dict[int, int]] = {}  # number's id -> second -> accepted
@@ -136,6 +137,8 @@ class Ledger:
             self._first += 1
             if old is not None:
                 self._by_id.pop(old.id, None)
+                if self.why:
+                    self.why.pop(old.id, None)
 
     def get(self, id: str) -> Entry | None:
         """Return a message that is still kept."""

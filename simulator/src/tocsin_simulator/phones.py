@@ -12,9 +12,11 @@ from tocsin_simulator.errors import GraphError
 from tocsin_simulator.ledger import Entry
 from tocsin_simulator.routing import Reply, Request, Route
 from tocsin_simulator.snapshot import snapshot
+from tocsin_simulator.values import WINDOW_SECONDS
 from tocsin_simulator.wording import CONTENT_SECURITY_POLICY, asset, language_of, page
 from tocsin_simulator.world import World
 
+REASONS_SHOWN = 8
 PHONES_SHOWN = 12
 PHONES_MAX = 60
 MESSAGES_SHOWN = 40
@@ -71,9 +73,17 @@ def counts(world: World) -> dict[str, int]:
         "received": ledger.received,
         "delivered": statuses["delivered"],
         "read": statuses["read"],
-        "failed": statuses["failed"] + sum(ledger.refused.values()),
         "answered": ledger.inbound,
+        "failed": statuses["failed"],
+        "refused": sum(ledger.refused.values()),
     }
+
+
+def reasons(world: World) -> dict[str, str]:
+    """Return why messages failed or were refused: Meta's codes and how often, the most frequent first."""
+    failed, refused = world.ledger.failed, world.ledger.refused
+    return {name: ", ".join(f"{code} × {times}" for code, times in each.most_common(REASONS_SHOWN))
+            for name, each in (("failed", failed), ("refused", refused))}  # fmt: skip
 
 
 async def phones(world: World, request: Request) -> Reply:
@@ -92,7 +102,8 @@ async def phones(world: World, request: Request) -> Reply:
             thread.append(entry)
     numbers = [{"id": each.id, "display": each.display, "name": each.name} for each in world.numbers.values()]
     shown = [told_phone(world, phone, thread) for phone, thread in threads.items()]
-    return Reply({"count": counts(world), "now": world.clock.now(), "numbers": numbers, "phones": shown})
+    about = {"now": world.clock.now(), "waba": world.settings.waba_id, "address": world.address}
+    return Reply({"count": counts(world), "why": reasons(world), "numbers": numbers, "phones": shown} | about)
 
 
 def _fits(world: World, phone: str, wanted: str) -> bool:
@@ -101,13 +112,17 @@ def _fits(world: World, phone: str, wanted: str) -> bool:
 
 def told_phone(world: World, phone: str, thread: list[Entry]) -> dict[str, Any]:
     """Return one phone: whose, and what it shows, the oldest first."""
-    person = world.people.look(phone)
+    person, now = world.people.look(phone), world.clock.now()
     return {
         "phone": phone,
         "name": person.name,
         "user_id": person.user_id,
         "withheld": person.withheld,
         "blocked": sorted(person.blocked),
+        "on_whatsapp": person.on_whatsapp,
+        "stopped": person.stopped_marketing,
+        "away": max(0.0, person.away_until - now),
+        "windows": {key: max(0.0, at + WINDOW_SECONDS - now) for key, at in person.wrote_at.items()},
         "typing": max((receipts.typing_for(world, phone, each) for each in world.numbers), default=0.0),
         "messages": [bubble_of(world, entry) for entry in reversed(thread)],
     }
@@ -120,7 +135,7 @@ async def follow(world: World, request: Request) -> web.StreamResponse:
     watcher: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     world.watchers.add(watcher)
     try:
-        await response.write(b"retry: 500\n\n" + _event({"kind": "count", "count": counts(world)}))
+        await response.write(b"retry: 500\n\n" + _counted(world))
         while True:
             try:
                 events = [await asyncio.wait_for(watcher.get(), BEAT_SECONDS)]
@@ -141,7 +156,7 @@ async def follow(world: World, request: Request) -> web.StreamResponse:
 
 def _told(world: World, events: list[dict[str, Any]]) -> bytes:
     """Return some events as one text; too many become the one event that everything is to be fetched anew."""
-    count = _event({"kind": "count", "count": counts(world)})
+    count = _counted(world)
     if len(events) > TOLD_AT_ONCE:
         return count + _event({"kind": "reload"})
     told = []
@@ -155,6 +170,10 @@ def _told(world: World, events: list[dict[str, Any]]) -> bytes:
         else:
             told.append(_event(event))
     return b"".join(told) + count
+
+
+def _counted(world: World) -> bytes:
+    return _event({"kind": "count", "count": counts(world), "why": reasons(world)})
 
 
 def _event(event: dict[str, Any]) -> bytes:

@@ -23,7 +23,7 @@ window.EventSource = class {};
 Object.defineProperty(HTMLIFrameElement.prototype, "src", { set(url) { this.srcdoc = kept[url] ?? ""; } });
 """
 # What would act on a world that is gone.
-_HIDDEN = ".languages, .bar, .write, .block, #cut, .tagline ~ .counts { display: none !important; }"
+_HIDDEN = ".languages, .bar, .write, .block, .more, .react, #cut, .tagline ~ .counts { display: none !important; }"
 _STYLE = re.compile(r'<link rel="stylesheet" href="[^"]*/(\w+\.css)">')
 _SCRIPT = re.compile(r'<script src="[^"]*/(\w+\.js)" defer></script>')
 _ICON = re.compile(r'<link rel="icon" href="[^"]*/(\w+\.svg)">')
@@ -34,7 +34,7 @@ def snapshot(name: str, *, language: str, kept: Mapping[str, str]) -> bytes:
     text = page(name, language=language).decode()
     data = orjson.dumps(dict(kept)).decode().replace("<", "\\u003c")
     style = _asset(_found(_STYLE, text)) + "\n" + _HIDDEN
-    scripts = (_STILL, _asset(_found(_SCRIPT, text)))
+    scripts = (_STILL, *(_asset(name) for name in _SCRIPT.findall(text)))
     icon = "data:image/svg+xml;base64," + base64.b64encode(_asset(_found(_ICON, text)).encode()).decode()
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()}'" for each in scripts
@@ -46,7 +46,7 @@ def snapshot(name: str, *, language: str, kept: Mapping[str, str]) -> bytes:
     )
     text = _ICON.sub(lambda _found: head, text)
     text = _STYLE.sub(lambda _found: f"<style>{style}</style>", text)
-    return _SCRIPT.sub(lambda _found: body, text).encode()
+    return _SCRIPT.sub("", text).replace("</body>", f"{body}\n</body>").encode()
 
 
 def _found(mark: re.Pattern[str], text: str) -> str:

@@ -136,6 +136,11 @@ def fail(world: World, life: Life, failure: GraphError, at: float) -> None:
     entry.statuses = (*entry.statuses, ("failed", at))
     world.ledger.statuses["failed"] += 1
     world.ledger.failed[failure.code] += 1
+    if world.ledger.get(entry.id) is not None:
+        world.ledger.why[entry.id] = (failure.code, failure.details or failure.title_of())
+    if world.watchers:
+        why = f"{failure.code} · {failure.details or failure.title_of()}"
+        world.tell({"kind": "status", "id": entry.id, "status": "failed", "at": at, "why": why})
     if "failed" in life.lost:
         return
     said: dict[str, Any] = {"id": entry.id, "status": "failed", "timestamp": str(int(at))}

@@ -16,6 +16,7 @@ TIERS: dict[str, int | None] = {
 # Messages per second a number may send, per throughput level; COEXISTENCE is one shared with the phone application.
 LEVELS: dict[str, int] = {"STANDARD": 80, "HIGH": 1_000, "COEXISTENCE": 20}
 WINDOW_SECONDS = 24 * 3600
+COMPANY = "Simulated Company"
 
 
 @dataclass(kw_only=True)
@@ -26,7 +27,7 @@ class Settings:
     waba_id: str = "200000000000001"
     app_id: str = "300000000000001"
     business_id: str = "400000000000001"
-    name: str = "Simulated Company"  # of the company, as the phones show it
+    name: str = COMPANY  # of the company, as the phones show it
     token: str = "simulated-token"
     app_secret: str = "simulated-secret"
     webhook: str = ""
@@ -58,7 +59,7 @@ class Number:
     id: str
     display: str  # as Meta shows it: +1 555-010-0001
     digits: str  # the same as digits only
-    name: str
+    name: str = COMPANY
     level: str = "STANDARD"
     quality: str = "GREEN"
     status: str = "CONNECTED"

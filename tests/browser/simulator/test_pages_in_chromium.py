@@ -105,6 +105,50 @@ def test_a_message_is_seen_on_the_phone_and_its_button_answers(chromium, whatsap
     page.close()
 
 
+def test_a_phone_shows_blue_ticks_typing_quotes_and_why_something_failed(chromium, whatsapp):
+    page, complaints = opened(chromium, whatsapp)
+    wrote = post(whatsapp, "/_simulator/say", {"from": "+33600000001", "text": "Et ma carte ?", "name": "Ada"})["id"]
+    phone = page.locator(".owner", has_text="Ada")
+    phone.locator(".ticks.delivered").wait_for()
+    read = {
+        "messaging_product": "whatsapp",
+        "status": "read",
+        "message_id": wrote,
+        "typing_indicator": {"type": "text"},
+    }
+    post(whatsapp, "/v24.0/11/messages", read)
+    phone.locator(".out .ticks.read").wait_for()
+    assert "Lu" in phone.locator(".out .ticks").get_attribute("aria-label")
+    phone.locator(".who .now").wait_for()
+    text = {"messaging_product": "whatsapp", "to": "+33600000001", "type": "text", "text": {"body": "Rien à craindre"}}
+    sent = post(whatsapp, "/v24.0/11/messages", text | {"context": {"message_id": wrote}})["messages"][0]["id"]
+    phone.locator(".quote", has_text="Et ma carte ?").wait_for()
+    assert not phone.locator(".who .now").is_visible()
+    bubble = phone.locator(".bubble:not(.out)")
+    bubble.hover()
+    bubble.get_by_label("Réagir").click()
+    bubble.get_by_role("button", name="🙏").click()
+    phone.locator(".reaction", has_text="🙏").wait_for()
+    phone.get_by_label("Ce que fait cette personne").click()
+    phone.get_by_role("button", name="Ne veut plus d’offres").click()
+    phone.locator(".chips", has_text="Pas d’offres").wait_for()
+    post(whatsapp, "/_simulator/person", {"phone": "+33600000001", "on_whatsapp": False})
+    post(whatsapp, "/v24.0/11/messages", text)
+    phone.locator(".failed .why", has_text="131026").wait_for()
+    assert sent
+    assert complaints == []
+    page.close()
+
+
+def test_a_phone_fits_a_narrow_screen(chromium, whatsapp):
+    post(whatsapp, "/_simulator/say", {"from": "+33600000001", "text": "Bonjour " * 40, "name": "Ada"})
+    page = chromium.new_page(viewport={"width": 360, "height": 740}, locale="fr-FR")
+    page.goto(whatsapp)
+    page.locator(".bubble").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.close()
+
+
 def test_a_mail_is_seen_as_it_looks_and_can_do_nothing(chromium, mails):
     smtp, http = mails
     page, _ = opened(chromium, http)

@@ -1,169 +1,15 @@
 "use strict";
-const by = (id) => document.getElementById(id);
-const words = JSON.parse(by("words").textContent);
-const say = (text) => words[text] || text;
-const language = document.documentElement.lang;
+/* The phones: whose they are, what they hear while the page is open, and what is done on them. */
 const SHOWN = 12;
 const THREAD = 40;
+const AWAY_SECONDS = 3600;
 const phones = new Map();
 const numbers = new Map();
 let drift = 0;
 let reloading = false;
+let again = false;
 let waiting = 0;
 let searching = 0;
-
-const ICONS = {
-  file: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M6 2h8l5 5v13a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2zm7 1.5V8h4.5z"/></svg>',
-  play: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20zm-2 6 6.5 4L10 16z"/></svg>',
-  pin: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M12 2a7 7 0 0 0-7 7c0 5 7 13 7 13s7-8 7-13a7 7 0 0 0-7-7zm0 9.5A2.5 2.5 0 1 1 12 6.500a2.500 2.500 0 0 1 0 5z"/></svg>',
-  person: '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M12 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10zm0 2c-5 0-9 2.500-9 6v2h18v-2c0-3.500-4-6-9-6z"/></svg>',
-  one: '<svg viewBox="0 0 18 11" aria-hidden="true"><path d="m5 6 3.500 3.500L16 1.500" fill="none" stroke="currentColor" stroke-width="1.700"/></svg>',
-  two: '<svg viewBox="0 0 18 11" aria-hidden="true"><path d="m1 6 3.500 3.500L12 1.500M7.500 8.500l1 1L16.500 1.500" fill="none" stroke="currentColor" stroke-width="1.600"/></svg>',
-};
-
-function icon(name) {
-  return new DOMParser().parseFromString(ICONS[name].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"'), "image/svg+xml").documentElement;
-}
-
-function made(tag, name, text) {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-/* WhatsApp's *bold*, _italic_, ~struck~ and `code`, and addresses; never markup of the message itself. */
-function dressed(text, element) {
-  const mark = /(\*[^*\n]+\*|_[^_\n]+_|~[^~\n]+~|`[^`\n]+`|https?:\/\/[^\s]+)/g;
-  const tags = { "*": "strong", _: "em", "~": "s", "`": "code" };
-  for (const part of text.split(mark)) {
-    if (!part) continue;
-    const tag = tags[part[0]];
-    if (tag && part.length > 2 && part[0] === part[part.length - 1]) element.append(made(tag, "", part.slice(1, -1)));
-    else if (/^https?:\/\//.test(part)) {
-      const link = made("a", "", part);
-      link.href = part;
-      link.rel = "noreferrer noopener";
-      link.target = "_blank";
-      element.append(link);
-    } else element.append(part);
-  }
-  return element;
-}
-
-const clock = (at) => new Date(at * 1000).toLocaleTimeString(language, { hour: "2-digit", minute: "2-digit" });
-const day = (at) => new Date(at * 1000).toLocaleDateString(language, { weekday: "short", day: "numeric", month: "short" });
-
-function post(name, body) {
-  return fetch(`/_simulator/${name}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
-}
-
-function header(drawn) {
-  if (drawn.kind === "text") return made("div", "head", drawn.text);
-  if (drawn.source) {
-    const picture = made("img", "picture");
-    picture.src = drawn.source;
-    picture.alt = drawn.text || say("picture");
-    picture.addEventListener("load", () => { const thread = picture.closest(".thread"); if (thread) thread.scrollTop = thread.scrollHeight; });
-    return picture;
-  }
-  if (drawn.kind === "location") {
-    const map = made("div", "map");
-    map.title = drawn.text || say("location");
-    map.append(icon("pin"));
-    return map;
-  }
-  const names = { image: "picture", voice: "voice message", audio: "voice message", video: "video", document: "document", sticker: "sticker" };
-  const file = made("div", "file");
-  const shown = { audio: "play", voice: "play", video: "play", contact: "person" }[drawn.kind] || "file";
-  file.append(icon(shown), made("span", "", drawn.text || say(names[drawn.kind] || "document")));
-  return file;
-}
-
-function ticks(state) {
-  const element = made("span", `ticks ${state}`);
-  element.append(icon(state === "sent" || state === "accepted" ? "one" : "two"));
-  element.title = { accepted: "✓", sent: say("Sent"), delivered: say("Delivered"), read: say("Read") }[state] || "";
-  return element;
-}
-
-function dress(item, message) {
-  const lost = !message.inbound && !["delivered", "read"].includes(message.state);
-  item.classList.toggle("lost", lost);
-  item.classList.toggle("failed", message.state === "failed");
-  const end = item.querySelector(".end");
-  if (end.querySelector(".ticks.read") && message.state !== "failed") return;
-  end.querySelector(".ticks")?.remove();
-  end.querySelector(".why")?.remove();
-  if (message.state === "failed") end.append(made("span", "why", say("Not delivered")));
-  else end.append(ticks(message.state));
-}
-
-function bubble(message) {
-  const item = made("li", message.inbound ? "bubble out" : "bubble");
-  item.dataset.id = message.id;
-  const paper = made("div", "paper");
-  if (message.header) paper.append(header(message.header));
-  const alone = message.type === "reaction" || (message.type === "sticker" && !message.header?.source);
-  if (message.body) paper.append(dressed(message.body, made("div", "text")));
-  else if (!message.header && !alone) paper.append(made("div", "text", `(${say(message.type)})`));
-  if (message.footer) paper.append(made("div", "small", message.footer));
-  const end = made("div", "end");
-  if (message.template) end.append(made("span", "name", message.template));
-  end.append(made("time", "", clock(message.at)));
-  paper.append(end);
-  item.append(paper);
-  dress(item, message);
-  if (message.buttons?.length) item.append(buttons(message));
-  if (message.rows?.length) item.append(rows(message));
-  if (message.cards?.length) item.append(cards(message));
-  return item;
-}
-
-function cards(message) {
-  const box = made("div", "cards");
-  box.tabIndex = 0;
-  for (const each of message.cards) {
-    const card = made("div", "card");
-    if (each.header) card.append(header(each.header));
-    if (each.body) card.append(dressed(each.body, made("div", "text")));
-    for (const drawn of each.buttons || []) card.append(made("div", "go", drawn.text));
-    box.append(card);
-  }
-  return box;
-}
-
-function buttons(message) {
-  const box = made("div", "buttons");
-  message.buttons.forEach((drawn, place) => {
-    const button = made("button", "", ({ url: "↗ ", phone: "☎ ", copy: "⧉ ", list: "☰ ", reply: "↩ " }[drawn.kind] || "") + drawn.text);
-    button.type = "button";
-    button.title = drawn.more || "";
-    if (drawn.kind === "reply") button.addEventListener("click", () => tap(message, place, drawn.text));
-    else if (drawn.kind === "list") button.addEventListener("click", () => { const list = box.nextElementSibling; if (list) list.hidden = !list.hidden; });
-    else button.disabled = true;
-    box.append(button);
-  });
-  return box;
-}
-
-function rows(message) {
-  const box = made("div", "rows");
-  box.hidden = true;
-  message.rows.forEach((row, place) => {
-    const button = made("button", "", row.text);
-    button.type = "button";
-    if (row.more) button.append(made("small", "", row.more));
-    button.addEventListener("click", () => { box.hidden = true; post("answer", { id: message.id, row: place }); });
-    box.append(button);
-  });
-  return box;
-}
-
-function tap(message, place, text) {
-  if (message.type === "template") post("answer", { id: message.id, message: { type: "button", button: { text, payload: text } } });
-  else post("answer", { id: message.id, button: place });
-}
 
 function react(phone, message) {
   const target = phone.thread.querySelector(`[data-id="${CSS.escape(message.answers || "")}"]`);
@@ -176,13 +22,16 @@ function react(phone, message) {
 function add(phone, message) {
   if (message.type === "reaction") return react(phone, message);
   const known = phone.thread.querySelector(`[data-id="${CSS.escape(message.id)}"]`);
-  if (known) return dress(known, message);
+  if (known) return dress(known, Object.assign(known.told, { state: message.state, times: message.times, why: message.why }));
   const today = day(message.at);
   if (today !== phone.day) {
     phone.day = today;
     phone.thread.append(made("li", "day", today === day(Date.now() / 1000 + drift) ? say("Today") : today));
   }
-  phone.thread.append(bubble(message));
+  let before = phone.thread.lastElementChild;
+  while (before?.told && before.told.at > message.at) before = before.previousElementSibling;
+  if (before) before.after(bubble(message));
+  else phone.thread.prepend(bubble(message));
   if (!message.inbound) writing(phone, 0);
   while (phone.thread.children.length > THREAD * 2) phone.thread.firstChild.remove();
   phone.thread.scrollTop = phone.thread.scrollHeight;
@@ -192,6 +41,30 @@ function mark(phone, blocked) {
   phone.blocked = blocked;
   phone.element.classList.toggle("blocked", blocked);
   phone.block.textContent = say(blocked ? "Unblock" : "Block");
+}
+
+/* What is true of the person besides what they say: may we write freely, do they want offers, is their phone on. */
+function describe(phone, told) {
+  phone.told = told;
+  const left = told.windows[phone.number] || 0;
+  phone.shutAt = Date.now() + left * 1000;
+  phone.element.querySelector(".stop").textContent = say(told.stopped ? "Wants offers again" : "Wants no more offers");
+  phone.element.querySelector(".off").textContent = say(told.away > 0 ? "Phone on again" : "Phone off for an hour");
+  const chips = phone.element.querySelector(".chips");
+  chips.replaceChildren(told.on_whatsapp ? made("span", "window") : made("span", "bad", say("Not on WhatsApp")));
+  if (told.withheld) chips.append(made("span", "", say("Number withheld")));
+  if (told.stopped) chips.append(made("span", "bad", say("No offers")));
+  if (told.away > 0) chips.append(made("span", "bad", say("Phone off")));
+  shown(phone);
+}
+
+function shown(phone) {
+  const minutes = Math.round((phone.shutAt - Date.now()) / 60000);
+  const chip = phone.element.querySelector(".window");
+  if (!chip) return;
+  chip.classList.toggle("open", minutes > 0);
+  chip.textContent = minutes > 0 ? `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")}` : say("Templates only");
+  chip.title = say(minutes > 0 ? "So long the company may answer with anything" : "This person did not write within 24 hours");
 }
 
 /* The company writes: shown until its message comes, or as long as Meta shows it. */
@@ -210,7 +83,7 @@ function partner(phone, id) {
   phone.number = id;
   const number = numbers.get(id);
   phone.element.querySelector("h3").textContent = number ? number.name : id;
-  phone.element.querySelector(".who p").textContent = number ? number.display : "";
+  phone.element.querySelector(".who .line").textContent = number ? number.display : "";
 }
 
 function phoneOf(told) {
@@ -228,6 +101,13 @@ function phoneOf(told) {
   const face = element.querySelector(".face");
   face.textContent = told.name.split(/\s+/).map((part) => part[0]).slice(0, 2).join("");
   face.classList.add(`c${Number(told.phone.slice(-3)) % 6}`);
+  const menu = element.querySelector(".more");
+  const ask = (name, body) => {
+    menu.open = false;
+    post(name, { from: told.phone, ...(phone.number ? { phone: phone.number } : {}), ...body }).then(load);
+  };
+  element.querySelector(".stop").addEventListener("click", () => ask("prefer", { value: phone.told.stopped ? "resume" : "stop" }));
+  element.querySelector(".off").addEventListener("click", () => ask("away", { seconds: phone.told.away > 0 ? 0 : AWAY_SECONDS }));
   element.querySelector(".write").addEventListener("submit", (event) => {
     event.preventDefault();
     const field = event.target.elements.text;
@@ -238,7 +118,8 @@ function phoneOf(told) {
   phone.block.addEventListener("click", () => {
     post(phone.blocked ? "unblock" : "block", { from: told.phone, ...(phone.number ? { phone: phone.number } : {}) }).then(() => mark(phone, !phone.blocked));
   });
-  phone.thread.addEventListener("click", () => {
+  phone.thread.addEventListener("click", (event) => {
+    if (event.target.closest(".react")) return;
     for (const item of phone.thread.querySelectorAll(".bubble:not(.out) .ticks.delivered")) post("read", { id: item.closest(".bubble").dataset.id });
   });
   mark(phone, told.blocked.length > 0);
@@ -251,6 +132,7 @@ function ring(told, message) {
   if (fresh && by("find").value.trim()) return;
   const phone = phoneOf(told);
   partner(phone, message.number);
+  describe(phone, told);
   if (fresh) {
     by("phones").prepend(phone.element);
     while (by("phones").children.length > SHOWN) {
@@ -264,8 +146,9 @@ function ring(told, message) {
   by("none").hidden = true;
 }
 
-function counts(count) {
+function counts(count, why) {
   for (const [name, value] of Object.entries(count)) by(name).textContent = value.toLocaleString(language);
+  for (const [name, codes] of Object.entries(why)) by(name).parentElement.title = codes;
 }
 
 function forget(key, phone) {
@@ -274,8 +157,9 @@ function forget(key, phone) {
 }
 
 async function load() {
-  if (reloading) return;
+  if (reloading) { again = true; return; }
   reloading = true;
+  again = false;
   try {
     const query = new URLSearchParams({ limit: SHOWN, q: by("find").value });
     const told = await (await fetch(`/_simulator/threads?${query}`)).json();
@@ -287,18 +171,21 @@ async function load() {
       const phone = phoneOf(each);
       if (!phone.element.isConnected) by("phones").append(phone.element);
       for (const message of each.messages) { partner(phone, message.number); add(phone, message); }
+      describe(phone, each);
       writing(phone, each.typing);
     }
     by("none").hidden = told.phones.length > 0;
-    counts(told.count);
+    counts(told.count, told.why);
+    by("where").textContent = `${told.address}/v24.0/${told.numbers[0].id}/messages`;
     tick();
   } finally {
     reloading = false;
   }
+  if (again) load();
 }
 
 const acts = {
-  count: (event) => counts(event.count),
+  count: (event) => counts(event.count, event.why),
   message: (event) => ring(event.phone, event.message),
   reload: () => { waiting ||= setTimeout(() => { waiting = 0; load(); }, 900); },
   reset: () => { for (const [key, phone] of phones) forget(key, phone); setTimeout(load, 300); },
@@ -310,20 +197,25 @@ const acts = {
     if (!item && event.status === "failed") acts.reload();
     if (!item) return;
     const now = item.querySelector(".ticks")?.classList[1] || "accepted";
-    if (event.status === "failed" || order.indexOf(event.status) > order.indexOf(now)) dress(item, { inbound: item.classList.contains("out"), state: event.status });
+    item.told.times = { ...item.told.times, [event.status]: event.at };
+    if (event.status === "failed" || order.indexOf(event.status) > order.indexOf(now)) dress(item, Object.assign(item.told, { state: event.status, why: event.why }));
   },
 };
 
 function follow() {
   const events = new EventSource("/_simulator/events");
-  events.onopen = () => { by("cut").hidden = true; };
+  /* What happened before the line stood is fetched: nothing falls in between. */
+  events.onopen = () => { by("cut").hidden = true; load(); };
   events.onerror = () => { by("cut").hidden = false; };
   events.onmessage = (event) => { const told = JSON.parse(event.data); acts[told.kind]?.(told); };
 }
 
 function tick() {
   const now = clock(Date.now() / 1000 + drift);
-  for (const phone of phones.values()) phone.element.querySelector(".status time").textContent = now;
+  for (const phone of phones.values()) {
+    phone.element.querySelector(".status time").textContent = now;
+    shown(phone);
+  }
 }
 
 by("find").addEventListener("input", () => { clearTimeout(searching); searching = setTimeout(load, 200); });
@@ -333,5 +225,10 @@ by("new").addEventListener("submit", (event) => {
   post("say", { from: phone.value.replace(/[^\d+]/g, ""), text: text.value });
   text.value = "";
 });
+/* A menu shuts when something else is clicked. */
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
 setInterval(tick, 5000);
-load().then(follow);
+follow();
+load();
