@@ -1,18 +1,20 @@
 """The database of these scenarios: one server for the session, a fresh database for each test."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from tests.contract.conftest import rows, server, url
+from tests.scenario.messaging.disasters import SmallDisk
 from tests.scenario.messaging.stage import Stage, set_up
 
-from tocsin.project import settings
+from tocsin.project import database, database_place, settings
 from tocsin.project.database_place import Place
 
-__all__ = ["fragile_stage", "rows", "server", "stage", "url"]
+__all__ = ["fragile_stage", "rows", "server", "small_disk_stage", "stage", "url"]
 
 
 @pytest.fixture
@@ -39,3 +41,22 @@ def fragile_stage(server: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         yield made
     settings.connections.close_all()
     administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def small_disk_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stage, SmallDisk, Place]]:
+    """Return an installation whose database, and what its senders note, lie on a disk of their own that can be full."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("TOCSIN_HOME", str(home))
+    disk = SmallDisk(database_place.find().base, megabytes=4_000)
+    if not disk.mount():
+        pytest.skip("only root, and not in every container, may mount a file system in memory")
+    try:
+        (disk.folder / "outbox").mkdir(mode=0o700)
+        (home / "outbox").symlink_to(disk.folder / "outbox")
+        with database.opened(), set_up(tmp_path) as made:
+            yield made, disk, database_place.find()
+    finally:
+        disk.unmount()
+        shutil.rmtree(disk.folder)

@@ -81,6 +81,8 @@ class Stage:
             CHANNEL if not number else f"{CHANNEL}-{number}": f"{NUMBER + number}" for number in range(numbers)
         }
         self.processes: list[Process] = []
+        self.simulator: Process
+        self.receiver: Process
         self.port, self.simulator_port = free_port(), free_port()
         self.app = commands.add_app("meta", kind="whatsapp", secrets=[APP_SECRET], verify_token=VERIFY, by=STAFF)
         self.meta = f"http://127.0.0.1:{self.simulator_port}"
@@ -119,6 +121,7 @@ class Stage:
         words += [word for line in self.numbers.values() for word in ("--phone-id", line)]
         started = self._start("simulator", [str(BIN / "tocsin-simulator"), "whatsapp", "--no-review-delay", *words])
         started.line("Listening on")
+        self.simulator = started
         self.resting = self.ask("/_simulator/state")["waiting"]  # a template waits to be archived
         return started
 
@@ -142,6 +145,7 @@ class Stage:
     def receive(self) -> Process:
         started = self.tocsin("receive", "--listen", f"127.0.0.1:{self.port}")
         started.line("Listening on")
+        self.receiver = started
         return started
 
     def queue(self, count: int, *, first: int = 0, priority: Priority = Priority.BULK, people: int = 10**8) -> None:
