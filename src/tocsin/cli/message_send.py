@@ -129,8 +129,9 @@ class Ready:
 def send(wired: Wired, /, channel_name: str, acts: Acting, **given: Any) -> int:
     """Queue a message for one person or many. Each person gets one, in their language, on this channel.
 
-    To many people it is a dry run until you repeat the number you read with --people. Above 100 people it needs a
-    signature. Repeating the command writes to nobody twice. Ends with 3 when somebody who should be told cannot be.
+    To many people it is a dry run until you repeat the number you read with --people. To more than 100 people within
+    24 hours it needs a signature. Repeating the command writes to nobody twice. Ends with 3 when somebody who should
+    be told cannot be.
     """
     whom, said, how = _picked(Whom, given), _picked(Said, given), _picked(How, given)
     whom.check()
@@ -241,8 +242,7 @@ def _to_people(whom: Whom, *, ready: Ready, how: How, acts: Acting) -> tuple[Seq
 
 
 def _signature(reached: Reached) -> str:
-    many = reached.people > commands.PEOPLE_WITHOUT_SIGNATURE_MAX
-    return " --as NAME --key FILE" if many else ""
+    return " --as NAME --key FILE" if reached.people > queries.people_without_signature() else ""
 
 
 def _print_told(told: Told, *, reached: Reached, queued: bool) -> None:

@@ -10,7 +10,7 @@ from tocsin.messaging.intake import erase_intake, retry_intake, store_intake, ta
 from tocsin.messaging.lines import keep as tell_lines
 from tocsin.messaging.media_fetching import erase_media, fetch_media
 from tocsin.messaging.pacing import forget as forget_paces
-from tocsin.messaging.queueing import PEOPLE_WITHOUT_SIGNATURE_MAX, queue_messages
+from tocsin.messaging.queueing import queue_messages
 from tocsin.messaging.rates import import_rates
 from tocsin.messaging.recovering import recover
 from tocsin.messaging.sending import Sender
@@ -18,6 +18,7 @@ from tocsin.messaging.settling import release, release_all_but, settle
 from tocsin.messaging.statuses import apply_statuses
 from tocsin.messaging.switching import pause, resume
 from tocsin.messaging.templates import hold_template, save_templates
+from tocsin.messaging.unsigned import PEOPLE_WITHOUT_SIGNATURE_MAX
 from tocsin.messaging.uploads import forget_upload, remember_upload
 
 __all__ = [

@@ -303,7 +303,7 @@ class _Room:
 
 
 def forget(now: datetime) -> int:
-    """Delete the rows of pairs and people that limit nothing any more; returns how many."""
+    """Delete the rows of pairs and people that limit nothing any more, us nor staff; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM tocsin_pairpace WHERE free_at < %(calm)s AND (wait_until IS NULL OR wait_until < %(calm)s)",
@@ -311,4 +311,6 @@ def forget(now: datetime) -> int:
         )
         deleted = cursor.rowcount
         cursor.execute("DELETE FROM tocsin_portfolioperson WHERE begun_at < %s", [now - DAY_KEPT])
+        deleted += cursor.rowcount
+        cursor.execute("DELETE FROM tocsin_unsignedwriting WHERE at < %s", [now - DAY])
         return int(deleted + cursor.rowcount)

@@ -10,6 +10,7 @@ from tocsin.messaging.rates import Rate, rates
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
+from tocsin.messaging.unsigned import people_without_signature
 from tocsin.messaging.uploads import KeptFile, uploaded_file, uploaded_files
 from tocsin.messaging.waiting import OPEN_STATES, outbox_status
 
@@ -41,6 +42,7 @@ __all__ = [
     "message",
     "messages",
     "outbox_status",
+    "people_without_signature",
     "prepared_of",
     "price_of",
     "rates",

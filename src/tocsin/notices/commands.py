@@ -19,7 +19,6 @@ from tocsin.notices.wording import Wording
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
 
-PEOPLE_WITHOUT_SIGNATURE_MAX = 100
 EXAMPLES_MAX = 3
 IDS_MAX = 100
 
@@ -48,8 +47,8 @@ def tell(
     each person this channel does not carry a message to.
     """
     told = _Telling(wording=wording, order=order, sending=sending, incident=found.incident, left_out=left_out)
-    reached = found.people()
-    permissions.check(Act.SEND_MANY if reached > PEOPLE_WITHOUT_SIGNATURE_MAX else Act.SEND_MESSAGE, by=by)
+    many = found.people() > messaging.PEOPLE_WITHOUT_SIGNATURE_MAX  # fewer are counted with those of the day before
+    permissions.check(Act.SEND_MANY if many else Act.SEND_MESSAGE, by=by)
     for page in found.pages():
         drafts = told.drafts(page)
         told.keep(drafts, messaging.queue_messages(drafts, by=by))

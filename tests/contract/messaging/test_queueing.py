@@ -3,13 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 from tests.contract.messaging.conftest import MONA
 
 from tocsin.journal import queries as journal
-from tocsin.journal.values import MACHINE
+from tocsin.journal.values import MACHINE, Assurance, Author
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands, queries
@@ -17,6 +19,7 @@ from tocsin.messaging.states import MessageState
 from tocsin.staff.errors import SignatureNeeded
 
 models = lazily("tocsin.messaging.models")
+staff = lazily("tocsin.staff.models")
 
 
 def test_of_the_same_once_key_only_the_first_is_ever_queued(outbox: Any):
@@ -63,11 +66,65 @@ def test_thousands_are_queued_with_an_entry_for_each_batch(outbox: Any):
     assert {queries.trace(each).proofs[0].proven for each in (ids[0], ids[4_999], ids[5_999])} == {"proven"}
 
 
+def people(outbox: Any, first: int, last: int, **named: Any) -> list[Any]:
+    return [outbox.draft(address=f"+3460{n:07}", **named) for n in range(first, last)]
+
+
+def signing(name: str) -> Author:
+    """Enrol somebody who signs."""
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    row = staff.StaffMember.objects.create(name=name, public_key=public, kept_in="file", enrolled_at=clock.now())
+    return Author(name=name, assurance=Assurance.SIGNED, staff_id=row.id, public_key=public, sign=key.sign)
+
+
 def test_to_more_than_a_hundred_people_needs_a_signature(outbox: Any):
-    drafts = [outbox.draft(address=f"+3460{n:07}") for n in range(101)]
     with pytest.raises(SignatureNeeded):
-        commands.queue_messages(drafts, by=MONA)
-    assert len(commands.queue_messages(drafts[:100], by=MONA)) == 100
+        commands.queue_messages(people(outbox, 0, 101), by=MONA)
+    assert models.OutboundMessage.objects.count() == 0
+    assert len(commands.queue_messages(people(outbox, 0, 100), by=MONA)) == 100
+
+
+def test_pieces_count_as_the_whole_whatever_the_text_and_the_name_that_was_said(outbox: Any):
+    outbox.add("second")
+    commands.queue_messages(people(outbox, 0, 60), by=MONA)
+    assert queries.people_without_signature() == 40
+    commands.queue_messages(people(outbox, 0, 60, text="another text"), by=MONA)  # the same people
+    ruth = Author(name="ruth", assurance=Assurance.ASSERTED)
+    with pytest.raises(SignatureNeeded, match="101 people"):
+        commands.queue_messages(people(outbox, 60, 101, channel="second"), by=ruth)
+    commands.queue_messages(people(outbox, 60, 100, channel="second"), by=ruth)
+    assert queries.people_without_signature() == 0
+    assert len(commands.queue_messages(people(outbox, 100, 300), by=signing("ruth"))) == 200
+    with clock.fixed(clock.now() + timedelta(hours=24, seconds=1)):
+        commands.queue_messages(people(outbox, 300, 400), by=MONA)
+        commands.forget_paces(clock.now())
+    assert models.UnsignedWriting.objects.count() == 100
+
+
+def test_who_wrote_first_is_answered_and_a_known_person_counts_once(outbox: Any):
+    known = uuid4()
+    for number in range(101):
+        outbox.wrote(f"+3460{number:07}", at=clock.now())
+    commands.queue_messages(people(outbox, 0, 101), by=MONA)
+    assert queries.people_without_signature() == 100
+    commands.queue_messages(people(outbox, 200, 205, person_id=known), by=MONA)
+    assert queries.people_without_signature() == 99
+
+
+def test_two_who_write_without_a_signature_at_once_count_each_other(committed_outbox: Any):
+    def queue(first: int) -> bool:
+        try:
+            commands.queue_messages(people(committed_outbox, first, first + 60), by=MONA)
+        except SignatureNeeded:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(queue, [0, 60])) == [False, True]
+    assert models.OutboundMessage.objects.count() == 60
 
 
 def test_a_text_is_erased_after_its_retention_and_all_else_stays_proven(outbox: Any):
