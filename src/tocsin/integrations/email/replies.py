@@ -112,6 +112,14 @@ def meaning(enhanced: str, *, code: int, stage: Stage, text: str = "") -> tuple[
     return _BY_STAGE[stage]
 
 
+def bounced(enhanced: str, *, code: int, text: str) -> tuple[Verdict, Reason]:
+    """Return what a bounce means: one whose time ran out (4.x.x) says nothing final of the address."""
+    if enhanced.startswith("4.") or 400 <= code < 500:
+        return _SOFT
+    verdict, reason = meaning(enhanced, code=code, stage=Stage.RECIPIENT, text=text)
+    return (Verdict.OUR_MISTAKE, reason) if verdict is Verdict.HOLD_LINE else (verdict, reason)
+
+
 def not_reached(detail: str, *, mendable: bool = False) -> TransportError:
     """Return the error for a server that does not answer; ``mendable``: not before somebody changes something here."""
     wait = None if mendable else UNREACHED_SECONDS

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from tocsin.integrations.email import own_ids, plain_bounces, unsubscribing
-from tocsin.integrations.email.replies import Stage, meaning, shown
+from tocsin.integrations.email.replies import bounced, shown
 from tocsin.kernel import clock
 from tocsin.messaging.values import Aside, Reason, StatusKind, StatusUpdate, Update, Verdict
 
@@ -79,7 +79,7 @@ def _plain_bounce(mail: Message, parts: Sequence[Message]) -> Sequence[Update]:
     if plain_bounces.is_still_trying(said, subject=str(mail.get("Subject", ""))):
         return ()
     enhanced, number, words = plain_bounces.reason(said)
-    verdict, reason = _why(enhanced, code=number, text=words)
+    verdict, reason = bounced(enhanced, code=number, text=words)
     recipient = str(mail.get("X-Failed-Recipients", "")).strip()
     return (
         StatusUpdate(
@@ -103,7 +103,7 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID], date: str) -> S
     code = _CODE.search(said)
     number = int(code[1]) if code else 550
     recipient = block.get("final-recipient", "").partition(";")[2].strip()
-    verdict, reason = _why(enhanced, code=number, text=said)
+    verdict, reason = bounced(enhanced, code=number, text=said)
     words = " ".join(said.removeprefix(str(number)).lstrip("-").split())  # the code stands before them already
     detail = shown(words or enhanced, without=recipient)
     return StatusUpdate(
@@ -116,14 +116,6 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID], date: str) -> S
         code=number,
         detail=detail,
     )
-
-
-def _why(enhanced: str, *, code: int, text: str) -> tuple[Verdict, Reason]:
-    """Return what a bounce means: one whose time ran out (4.x.x) says nothing final of the address."""
-    if enhanced.startswith("4.") or 400 <= code < 500:
-        return Verdict.OUR_MISTAKE, Reason.TRY_LATER
-    verdict, reason = meaning(enhanced, code=code, stage=Stage.RECIPIENT, text=text)
-    return (Verdict.OUR_MISTAKE, reason) if verdict is Verdict.HOLD_LINE else (verdict, reason)
 
 
 def _complaint(parts: Sequence[Message]) -> Sequence[Update]:

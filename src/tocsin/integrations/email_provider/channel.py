@@ -23,9 +23,16 @@ mail = lazily("django.core.mail")  # it needs Django's settings, which are made 
 
 SETTINGS: Mapping[str, str] = {
     **sender.SETTINGS,
-    "provider": gettext_noop("brevo, mailersend, mailgun, mailjet, postmark, resend or sparkpost"),
+    "provider": gettext_noop(
+        "brevo, mailersend, mailgun, mailjet, mailtrap, mandrill, postal, postmark, resend, scaleway, sparkpost or unisender_go"
+    ),
     "sender_domain": gettext_noop("domain that is set up at Mailgun"),
-    "base_url": gettext_noop("address of the provider's interface, for another region"),
+    "project_id": gettext_noop("project at Scaleway"),
+    "region": gettext_noop("region at Scaleway; fr-par if left out"),
+    "sandbox_id": gettext_noop("inbox at Mailtrap that catches the mails, for tests"),
+    "base_url": gettext_noop(
+        "address of the provider's interface: for another region, and always for Postal and Unisender Go"
+    ),
     "plain_http": gettext_noop("yes: allow http:// to another machine, so that secrets cross the network in the open"),
     "connections": gettext_noop("calls under way at once; 8 if left out"),
     "per_second": gettext_noop("mails a second at most"),
@@ -51,9 +58,11 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
     options = {provider.key: given.secret("key"), "requests_timeout": timeout_seconds}
     if provider.second_key:
         options[provider.second_key] = given.secret("second_key")
-    if provider.needs_sender_domain:
-        options["sender_domain"] = given.text("sender_domain")
-    if given.text("base_url", default=""):
+    needs = set(provider.needs)
+    for key in ("sender_domain", "project_id", "region", "sandbox_id"):
+        if text := given.text(key, default=None if key in needs else ""):
+            options[key] = text
+    if given.text("base_url", default=None if "base_url" in needs else ""):
         options["api_url"] = given.address("base_url") + "/"
     return EmailProvider(
         provider,
@@ -68,8 +77,6 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
 class EmailProvider(sender.ReachesByMail):
     """One sender of mail at a provider."""
 
-    reports = True
-
     def __init__(
         self,
         provider: Provider,
@@ -81,6 +88,7 @@ class EmailProvider(sender.ReachesByMail):
         limits: ChannelLimits,
     ) -> None:
         self._provider, self._options = provider, options
+        self.reports = provider.keeps_id
         self._identity = identity
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="mail")
         self._own, self._opened = threading.local(), list[Any]()
@@ -128,7 +136,9 @@ class EmailProvider(sender.ReachesByMail):
             content = contents.made(message.content)
         except TocsinError as error:
             raise replies.our_mistake(error.what) from None
-        headers = {own_ids.HEADER: str(message.id), **message.content.get("headers", {})}
+        keeps_id, takes_headers = self._provider.keeps_id, self._provider.takes_headers
+        headers = {own_ids.HEADER: str(message.id)} if takes_headers else {}
+        headers |= message.content.get("headers", {})
         if message.reply_to and contents.is_message_id(message.reply_to):
             headers |= {"In-Reply-To": f"<{message.reply_to}>", "References": f"<{message.reply_to}>"}
         ways = identity.unsubscribing(message, url=content.unsubscribe_url)
@@ -141,7 +151,8 @@ class EmailProvider(sender.ReachesByMail):
         )  # fmt: skip
         if content.html:
             made.attach_alternative(content.html, "text/html")
-        made.metadata = {OUR_ID: str(message.id)}
+        if keeps_id:
+            made.metadata = {OUR_ID: str(message.id)}
         return made
 
     def _connection(self) -> Any:
