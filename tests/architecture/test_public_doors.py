@@ -12,6 +12,7 @@ EXTRA_DOORS = {
     "tocsin.events.dialect",
     "tocsin.staff.permissions",
     "tocsin.staff.secrets",
+    "tocsin.staff.resealing",  # what a module that keeps sealed columns hands to who rotates the keys
     "tocsin.messaging.states",  # MessageState stands in Message, which doors show
     "tocsin.cli.program",
     "tocsin.cli.wired",

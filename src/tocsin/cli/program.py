@@ -80,6 +80,7 @@ COMMANDS: tuple[Entry, ...] = (
         gettext_noop("Practise on a simulated WhatsApp or mail server, on this machine alone."),
     ),
     Entry("journal", "journal", KEEP, gettext_noop("Verify the record of our own work, or prove one entry of it.")),
+    Entry("keys", "keys", KEEP, gettext_noop("See, rotate and check the keys that seal secrets, texts and files.")),
     Entry("staff", "staff", KEEP, gettext_noop("Enrol the operator's people and their signing keys.")),
     Entry("data", "data", INSTALLATION, gettext_noop("Bring in the network and country tables.")),
     Entry(

@@ -10,6 +10,7 @@ from tocsin.containment.gate_list import publish_list, settle_lists
 from tocsin.containment.gate_rows import build_list
 from tocsin.containment.lifting import appeal, decide_appeal, release_accounts, undo_plan
 from tocsin.containment.plan_drawing import draw_plan
+from tocsin.containment.resealing import sealed_places
 from tocsin.containment.running import (
     begin_next_wave,
     close_plan,
@@ -62,6 +63,7 @@ __all__ = [
     "remove_stream",
     "remove_system",
     "resume_plan",
+    "sealed_places",
     "settle_lists",
     "settle_progress",
     "settle_steps",

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace as changed
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -52,7 +53,7 @@ def add_stream(
     """
     check_may_connect(by)
     _check(name, settings=settings)
-    with transaction.atomic():
+    with transaction.atomic(), sealing.unchanged_key():
         row = models.SignalStream.objects.select_for_update().filter(name=name).first()
         connected = row is not None and row.removed_at is None
         if connected and not replace:
@@ -62,14 +63,14 @@ def add_stream(
             )
         row = row or models.SignalStream(name=name, added_at=clock.now())
         row.issuer, row.audience, row.settings, row.removed_at = issuer, audience, dict(settings), None
-        row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=_about(row))
+        row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=about(row.id))
         row.save()
         again = models.SignalToken.objects.filter(stream=row, outcome=SignalOutcome.UNMAPPED).exclude(detail="")
         again.update(outcome=SignalOutcome.WAITING)
         facts = {"name": name, "issuer": issuer, "audience": audience, "settings": dict(settings)}
         journal.write(
             verb="containment.stream_changed" if connected else "containment.stream_added",
-            subject=_about(row), by=by, facts={**facts, "secrets": sorted(secrets)},
+            subject=about(row.id), by=by, facts={**facts, "secrets": sorted(secrets)},
         )  # fmt: skip
     return stream(name)
 
@@ -82,7 +83,7 @@ def remove_stream(name: str, *, reason: str, by: Author) -> None:
         row.removed_at, row.sealed = clock.now(), b""
         row.save(update_fields=["removed_at", "sealed"])
         facts = {"name": name, "reason": reason}
-        journal.write(verb="containment.stream_removed", subject=_about(row), by=by, facts=facts)
+        journal.write(verb="containment.stream_removed", subject=about(row.id), by=by, facts=facts)
 
 
 def keep_news(received: Stream, *, news: Sequence[SignalNews]) -> int:
@@ -170,7 +171,7 @@ def stream(name: str) -> Stream:
 def opened_stream(name: str) -> tuple[Stream, Mapping[str, str]]:
     """Return one stream with its secrets, opened. They are for its receiver only, and shown never."""
     row = _row(name)
-    secrets: dict[str, str] = json.loads(sealing.unseal(bytes(row.sealed), about=_about(row)))
+    secrets: dict[str, str] = json.loads(sealing.unseal(bytes(row.sealed), about=about(row.id)))
     return _stream_of(row), secrets
 
 
@@ -231,5 +232,6 @@ def _row(name: str, *, locked: bool = False) -> Any:
     return row
 
 
-def _about(row: Any) -> str:
-    return f"signal_stream:{row.id}"
+def about(id: UUID) -> str:
+    """Return what its secrets are bound to."""
+    return f"signal_stream:{id}"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -39,7 +40,7 @@ def add_system(
             _("{name} cannot be the name of a connected system.").format(name=repr(name)),
             mend=_("Choose a short name such as ldap-main; {gate} is our own list.").format(gate=GATE),
         )
-    with transaction.atomic():
+    with transaction.atomic(), sealing.unchanged_key():
         row = models.ConnectedSystem.objects.select_for_update().filter(name=name).first()
         connected = row is not None and row.removed_at is None
         if connected and not replace:
@@ -57,11 +58,11 @@ def add_system(
         row.held_until, row.held_reason = None, ""
         if not connected:
             row.added_at, row.done_cursor = clock.now(), ""
-        row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=_about(row))
+        row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=about(row.id))
         row.save()
         facts = {"name": name, "kind": kind, "settings": dict(settings), "secrets": sorted(secrets)}
         verb = "containment.system_changed" if connected else "containment.system_connected"
-        journal.write(verb=verb, subject=_about(row), by=by, facts=facts)
+        journal.write(verb=verb, subject=about(row.id), by=by, facts=facts)
     return system_of(row)
 
 
@@ -74,7 +75,7 @@ def remove_system(name: str, *, reason: str, by: Author) -> System:
         row.sealed = b""
         row.save(update_fields=["removed_at", "sealed"])
         facts = {"name": name, "reason": reason}
-        journal.write(verb="containment.system_removed", subject=_about(row), by=by, facts=facts)
+        journal.write(verb="containment.system_removed", subject=about(row.id), by=by, facts=facts)
     return system_of(row)
 
 
@@ -92,7 +93,7 @@ def hold_system(name: str, *, until: datetime, reason: str, by: Author = MACHINE
         row.save(update_fields=["held_until", "held_reason"])
         if begins:  # once an outage, not once a try
             facts = {"name": name, "reason": reason}
-            journal.write(verb="containment.system_held", subject=_about(row), by=by, facts=facts)
+            journal.write(verb="containment.system_held", subject=about(row.id), by=by, facts=facts)
 
 
 def release_system(name: str, *, by: Author = MACHINE) -> None:
@@ -102,7 +103,7 @@ def release_system(name: str, *, by: Author = MACHINE) -> None:
         if row.held_until is not None:
             row.held_until, row.held_reason = None, ""
             row.save(update_fields=["held_until", "held_reason"])
-            journal.write(verb="containment.system_released", subject=_about(row), by=by, facts={"name": name})
+            journal.write(verb="containment.system_released", subject=about(row.id), by=by, facts={"name": name})
 
 
 def keep_cursor(name: str, *, cursor: str) -> None:
@@ -124,7 +125,7 @@ def system(name: str) -> System:
 def secrets_of(name: str) -> Mapping[str, str]:
     """Return the secrets of a connected system, opened. They are for its connector only, and shown never."""
     row = _row(name)
-    opened: dict[str, str] = json.loads(sealing.unseal(bytes(row.sealed), about=_about(row)))
+    opened: dict[str, str] = json.loads(sealing.unseal(bytes(row.sealed), about=about(row.id)))
     return opened
 
 
@@ -147,5 +148,6 @@ def _row(name: str, *, locked: bool = False) -> Any:
     return row
 
 
-def _about(row: Any) -> str:
-    return f"connected_system:{row.id}"
+def about(id: UUID) -> str:
+    """Return what its secrets are bound to."""
+    return f"connected_system:{id}"

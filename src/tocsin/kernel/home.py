@@ -25,8 +25,8 @@ def data_home() -> Path:
     return home
 
 
-# What would lead a rehearsal to the real installation: its home, its rows, its witness.
-_REAL = ("TOCSIN_HOME", "TOCSIN_DATABASE_URL", "TOCSIN_WITNESS")
+# What would lead a rehearsal to the real installation: its home, its rows, its keys, its witness.
+_REAL = ("TOCSIN_HOME", "TOCSIN_DATABASE_URL", "TOCSIN_SECRETS_KEYS", "TOCSIN_WITNESS")
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def add_channel(
             _("{name} cannot be the name of a channel.").format(name=repr(name)),
             mend=_("Choose a short name such as whatsapp-main."),
         )
-    with transaction.atomic():
+    with transaction.atomic(), sealing.unchanged_key():
         row = models.MessagingChannel.objects.select_for_update().filter(name=name).first()
         connected = row is not None
         if connected and not replace:
@@ -62,14 +62,14 @@ def add_channel(
         row = row or models.MessagingChannel(name=name, kind=kind, added_at=clock.now())
         row.line, row.account, row.portfolio, row.settings = line, account, portfolio, dict(settings)
         row.held_until, row.held_reason = None, ""
-        row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=_about(name))
+        row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=about(name))
         row.save()
         facts = {
             "name": name, "kind": kind, "line": line, "account": account, "portfolio": portfolio,
             "settings": dict(settings), "secrets": sorted(secrets),
         }  # fmt: skip
         verb = "messaging.channel_changed" if connected else "messaging.channel_connected"
-        journal.write(verb=verb, subject=_about(name), by=by, facts=facts)
+        journal.write(verb=verb, subject=about(name), by=by, facts=facts)
     return _channel_of(row)
 
 
@@ -81,7 +81,7 @@ def remove_channel(name: str, *, reason: str, by: Author) -> Channel:
         removed = _channel_of(row)
         row.delete()
         journal.write(
-            verb="messaging.channel_removed", subject=_about(name), by=by, facts={"name": name, "reason": reason}
+            verb="messaging.channel_removed", subject=about(name), by=by, facts={"name": name, "reason": reason}
         )
     return removed
 
@@ -105,7 +105,7 @@ def hold_channel(name: str, *, until: datetime | None, reason: str, by: Author =
         row.save(update_fields=["held_until", "held_reason"])
         if begins:  # once an outage, not once a refused message
             facts = {"name": name, "reason": reason}
-            journal.write(verb="messaging.channel_held", subject=_about(name), by=by, facts=facts)
+            journal.write(verb="messaging.channel_held", subject=about(name), by=by, facts=facts)
 
 
 def release_channel(name: str, *, by: Author = MACHINE) -> None:
@@ -115,7 +115,7 @@ def release_channel(name: str, *, by: Author = MACHINE) -> None:
         if row.held_reason:
             row.held_until, row.held_reason = None, ""
             row.save(update_fields=["held_until", "held_reason"])
-            journal.write(verb="messaging.channel_released", subject=_about(name), by=by, facts={"name": name})
+            journal.write(verb="messaging.channel_released", subject=about(name), by=by, facts={"name": name})
 
 
 def channels() -> tuple[Channel, ...]:
@@ -130,7 +130,7 @@ def channel(name: str) -> Channel:
 
 def channel_secrets(name: str) -> Mapping[str, str]:
     """Return the secrets of a channel, opened. They are for its integration only, and shown never."""
-    opened: dict[str, str] = json.loads(sealing.unseal(bytes(_row(name).sealed), about=_about(name)))
+    opened: dict[str, str] = json.loads(sealing.unseal(bytes(_row(name).sealed), about=about(name)))
     return opened
 
 
@@ -166,5 +166,6 @@ def _row(name: str, *, locked: bool = False) -> Any:
     return row
 
 
-def _about(name: str) -> str:
+def about(name: str) -> str:
+    """Return what the secrets of a channel are bound to."""
     return f"messaging_channel:{name}"

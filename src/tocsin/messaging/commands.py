@@ -13,6 +13,7 @@ from tocsin.messaging.pacing import forget as forget_paces
 from tocsin.messaging.queueing import queue_messages
 from tocsin.messaging.rates import import_rates
 from tocsin.messaging.recovering import recover
+from tocsin.messaging.resealing import sealed_places
 from tocsin.messaging.sending import Sender
 from tocsin.messaging.settling import release, release_all_but, settle
 from tocsin.messaging.statuses import apply_statuses
@@ -56,6 +57,7 @@ __all__ = [
     "retry_intake",
     "rotate_app",
     "save_templates",
+    "sealed_places",
     "settle",
     "store_intake",
     "take_intake",

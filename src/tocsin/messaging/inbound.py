@@ -15,6 +15,7 @@ from tocsin.kernel.loading import lazily
 from tocsin.messaging import bodies
 from tocsin.messaging.naming import Followed, Key, Line
 from tocsin.messaging.values import InboundUpdate, Prepared, Taken
+from tocsin.staff.secrets import unchanged_key
 
 models = lazily("tocsin.messaging.models")
 
@@ -170,12 +171,13 @@ def _keep_bodies(rows: Sequence[_Row]) -> None:
     if not rows:
         return
     values = []
-    for each in rows:
-        content = _content(each.update)
-        sealed = bodies.seal(each.id, prepared=Prepared(content, shown=each.update.text))
-        values.append((each.id, bodies.digest_of(content), sealed))
-    with connection.cursor() as cursor:
-        cursor.execute(_BODIES, [clock.now() + timedelta(days=KEEP_DAYS), *_columns(values)])
+    with unchanged_key():
+        for each in rows:
+            content = _content(each.update)
+            sealed = bodies.seal(each.id, prepared=Prepared(content, shown=each.update.text))
+            values.append((each.id, bodies.digest_of(content), sealed))
+        with connection.cursor() as cursor:
+            cursor.execute(_BODIES, [clock.now() + timedelta(days=KEEP_DAYS), *_columns(values)])
 
 
 def _content(update: InboundUpdate) -> dict[str, object]:

@@ -25,6 +25,7 @@ from tocsin.kernel.loading import lazily
 from tocsin.messaging import channels
 from tocsin.messaging.ports import MediaSource, Sending, TransportError
 from tocsin.messaging.values import Channel
+from tocsin.staff import secrets
 from tocsin.staff.errors import SealBroken
 from tocsin.staff.secrets import Sealing
 
@@ -32,14 +33,14 @@ models = lazily("tocsin.messaging.models")
 
 OpenChannel = Callable[[Channel, Mapping[str, str]], Sending]
 
-_ASIDE = ".fetching-"
+ASIDE = ".fetching-"
 LEFT_SECONDS = 3600.0
 SEALING = Sealing("inbound media")
 FETCHED_AT_ONCE_MAX = 8
 LEASE = timedelta(minutes=15)
 PAUSES_SECONDS = (10, 60, 300, 1800, 2 * 3600, 8 * 3600, 24 * 3600)
 PIECE_BYTES = 1 << 20
-_LENGTH = struct.Struct(">I")
+LENGTH = struct.Struct(">I")
 _GIVEN_UP = "given_up: "
 _CLAIM = """
 UPDATE tocsin_inboundmedia m SET tries = m.tries + 1, next_try_at = %(until)s
@@ -50,7 +51,7 @@ RETURNING m.id, m.channel, m.media_id, m.sha256, m.tries, m.expires_at
 """
 _EXPIRED = """
 SELECT m.id, m.path FROM tocsin_inboundmedia m JOIN tocsin_messagebody b ON b.id = m.message_id
- WHERE m.path <> '' AND b.sealed IS NULL LIMIT 1000
+ WHERE m.path <> '' AND b.sealed IS NULL LIMIT 1000 FOR UPDATE OF m SKIP LOCKED
 """
 
 
@@ -133,7 +134,7 @@ def _opened(name: str) -> tuple[Channel, Mapping[str, str]]:
 async def _fetch(wanted: _Wanted, source: Sending) -> _Got:
     if not isinstance(source, MediaSource):
         return _Got(reason="channel_without_media", is_final=True)
-    with TemporaryDirectory(dir=_folder(), prefix=_ASIDE) as aside:
+    with TemporaryDirectory(dir=folder(), prefix=ASIDE) as aside:
         plain = Path(aside) / "plain"
         try:
             await source.fetch_media(wanted.media_id, plain, sha256=wanted.sha256)
@@ -144,7 +145,7 @@ async def _fetch(wanted: _Wanted, source: Sending) -> _Got:
             return _Got(reason=type(error).__name__)
 
 
-def _folder() -> Path:
+def folder() -> Path:
     folder = home.data_home() / "media"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
@@ -153,7 +154,7 @@ def _folder() -> Path:
 def _sealed(plain: Path, id: UUID) -> _Got:
     """Seal a file piece by piece: each knows its place and whether it is the last, so that none can be left out."""
     size, name = plain.stat().st_size, f"{id.hex[-2:]}/{id}"
-    target = _folder() / name
+    target = folder() / name
     target.parent.mkdir(mode=0o700, exist_ok=True)
     aside = plain.with_name("sealed")
     with plain.open("rb") as file, aside.open("wb") as sealed:
@@ -161,7 +162,7 @@ def _sealed(plain: Path, id: UUID) -> _Got:
         while True:
             following = file.read(PIECE_BYTES)
             closed = SEALING.seal(piece, about=_about(id, number, is_last=not following))
-            sealed.write(_LENGTH.pack(len(closed)) + closed)
+            sealed.write(LENGTH.pack(len(closed)) + closed)
             if not following:
                 break
             piece, number = following, number + 1
@@ -171,16 +172,31 @@ def _sealed(plain: Path, id: UUID) -> _Got:
     return _Got(path=name, bytes=size)
 
 
+def keys_of(file: Path) -> set[bytes]:
+    """Return the names of the keys of the installation a file is sealed with."""
+    names = set()
+    with file.open("rb") as sealed:
+        while len(length := sealed.read(LENGTH.size)) == LENGTH.size:
+            beginning = sealed.read(secrets.BEGINNING_BYTES_MAX)
+            names.add(secrets.key_name(beginning))
+            sealed.seek(LENGTH.unpack(length)[0] - len(beginning), os.SEEK_CUR)
+    return names
+
+
 def _about(id: UUID, number: int, *, is_last: bool) -> str:
     return f"{id}:{number}:{'last' if is_last else 'more'}"
 
 
 def _settle(wanted: _Wanted, got: _Got) -> None:
     row = models.InboundMedia.objects.filter(id=wanted.id, tries=wanted.tries)
-    if got.path:
-        row.update(path=got.path, bytes=got.bytes, next_try_at=None, reason="")
-        return
     now = clock.now()
+    if got.path:
+        with transaction.atomic():
+            row.update(path=got.path, bytes=got.bytes, next_try_at=None, reason="")
+            if not secrets.seals_now(keys_of(folder() / got.path)):
+                # Who rotates may have looked through the files before this one was there: it is fetched again.
+                row.update(path="", bytes=0, next_try_at=now, reason="the key changed")
+        return
     pause = timedelta(seconds=PAUSES_SECONDS[min(wanted.tries, len(PAUSES_SECONDS)) - 1])
     is_late = wanted.expires_at is not None and now + pause > wanted.expires_at
     if got.is_final or is_late or wanted.tries > len(PAUSES_SECONDS):
@@ -204,11 +220,11 @@ def _media_of(row: Any) -> Media:
 def media_pieces(id: UUID) -> Iterator[bytes]:
     """Yield a fetched file, piece by piece, opened; SealBroken when it was changed, cut off or put together anew."""
     row = models.InboundMedia.objects.exclude(path="").get(id=id)
-    with (_folder() / row.path).open("rb") as file:
-        number, length = 0, file.read(_LENGTH.size)
-        while len(length) == _LENGTH.size:
-            closed = file.read(_LENGTH.unpack(length)[0])
-            length = file.read(_LENGTH.size)
+    with (folder() / row.path).open("rb") as file:
+        number, length = 0, file.read(LENGTH.size)
+        while len(length) == LENGTH.size:
+            closed = file.read(LENGTH.unpack(length)[0])
+            length = file.read(LENGTH.size)
             yield SEALING.unseal(closed, about=_about(id, number, is_last=not length))
             number += 1
         if length or not number:
@@ -220,14 +236,15 @@ def erase_media() -> int:
 
     What a killed process was fetching lies there unsealed: that goes too.
     """
-    for left in _folder().glob(f"{_ASIDE}*"):
+    for left in folder().glob(f"{ASIDE}*"):
         if clock.now().timestamp() - left.stat().st_mtime > LEFT_SECONDS:
             shutil.rmtree(left, ignore_errors=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_EXPIRED)
-        rows = cursor.fetchall()
-    with ExitStack() as done:
-        for _media_id, path in rows:
-            done.callback((_folder() / path).unlink, missing_ok=True)
-    models.InboundMedia.objects.filter(id__in=[row[0] for row in rows]).update(path="", reason="erased")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_EXPIRED)
+            rows = cursor.fetchall()
+        with ExitStack() as done:
+            for _media_id, path in rows:
+                done.callback((folder() / path).unlink, missing_ok=True)
+        models.InboundMedia.objects.filter(id__in=[row[0] for row in rows]).update(path="", reason="erased")
     return len(rows)

@@ -12,6 +12,8 @@ from tocsin.kernel import clock, ids
 from tocsin.messaging import batches, bodies, unsigned
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.values import Draft
+from tocsin.staff.errors import KeyChanged
+from tocsin.staff.secrets import unchanged_key
 
 ROWS_A_BATCH_MAX = 5_000
 KEEP_DAYS = 90
@@ -44,9 +46,9 @@ def _queue_once(drafts: Sequence[Draft], *, by: Author, keep_days: int) -> list[
     while True:
         given: dict[int, UUID] = {place: ids.new_id() for place in _fresh(drafts)}
         try:
-            with transaction.atomic():
+            with transaction.atomic(), unchanged_key():
                 _write(drafts, given=given, by=by, keep_days=keep_days)
-        except IntegrityError:
+        except (IntegrityError, KeyChanged):
             races += 1
             if races == _RACES_MAX:
                 raise

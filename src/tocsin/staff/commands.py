@@ -1,5 +1,7 @@
-"""Everything that changes the operator's people: enrolling and revoking a signing key."""
+"""Everything that changes the operator's people, and the keys that seal."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,14 @@ from django.db import IntegrityError, transaction
 
 from tocsin.journal import commands as journal_commands
 from tocsin.journal.values import Author
-from tocsin.kernel import clock
+from tocsin.kernel import clock, failpoints
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.staff import agent, keys, permissions, queries
-from tocsin.staff.errors import AgentUnusable, KeyTaken, NameTaken, NotEnrolled
+from tocsin.staff import agent, keyring, keys, permissions, queries, resealing
+from tocsin.staff.errors import AgentUnusable, KeyNeeded, KeyTaken, NameTaken, NotEnrolled
 from tocsin.staff.permissions import Act
-from tocsin.staff.values import KeyKeeping, StaffMember
+from tocsin.staff.ports import SealedPlace
+from tocsin.staff.values import KeyKeeping, KeyUse, Resealed, SealKey, StaffMember
 
 models = lazily("tocsin.staff.models")
 
@@ -56,6 +59,96 @@ def revoke(name: str, *, reason: str, by: Author) -> StaffMember:
         row.save(update_fields=["revoked_at"])
         _write("staff.revoked", row.id, facts={}, name=name, by=by, more={"reason": (reason, f"staff:{row.id}")})
     return queries.member_of(row)
+
+
+def prepare_key(*, by: Author) -> SealKey:
+    """Make the key of the next rotation, which opens from now on; the one there is already, if there is one."""
+    check_may_rotate(by)
+    keyring.current()
+    following = keyring.prepare()
+    _write_key("staff.key_prepared", following.name, facts={}, by=by)
+    return following
+
+
+def begin_keys(*, reason: str = "", by: Author) -> SealKey:
+    """Make the first key, or one over the loss of the one before: what that sealed stays closed until it comes back."""
+    check_may_rotate(by)
+    if any(key.use is KeyUse.SEALS for key in keyring.held()):
+        raise KeyNeeded(
+            _("The key that seals is there, and not lost."), mend=_("Rotate it without --lost: nothing gets closed.")
+        )
+    made = keyring.begin()
+    _write_key("staff.key_begun", made.name, facts={}, by=by, reason=reason)
+    return made
+
+
+def rotate_key(*, again: bool = False, reason: str = "", by: Author) -> SealKey | None:
+    """Let a new key seal: the one that was prepared, else a fresh one. What was sealed before is opened as before.
+
+    Unless it is ``again``, nothing happens while there are keys that only open: a rotation that was interrupted is to
+    be ended first. None then.
+    """
+    check_may_rotate(by)
+    before = keyring.name_of(keyring.current()).hex()
+    with resealing.alone():
+        if not again and any(key.use is KeyUse.OPENS for key in keyring.held()):
+            return None
+        following = keyring.prepare()
+        # In the journal before anything is sealed by it; a rotation that dies here is written twice.
+        _write_key("staff.key_rotated", following.name, facts={"before": before}, by=by, reason=reason)
+        return keyring.switch()
+
+
+def reseal(places: Sequence[SealedPlace], *, keep: bool = False, told: resealing.Told, by: Author) -> Resealed:
+    """Seal anew all that older keys sealed, then remove those that provably nothing needs, unless they are to be kept.
+
+    It may be killed at any moment and run again.
+    """
+    check_may_rotate(by)
+    with resealing.alone():
+        done = resealing.reseal(places, told=told)
+        facts = {"moved": {each.what: each.moved for each in done.places if each.moved}}
+        facts |= {"left": {each.what: each.left for each in done.places if each.left}}
+        if facts["moved"]:
+            _write_key("staff.secrets_resealed", keyring.held()[0].name, facts=facts, by=by)
+        for name in () if keep else done.free:
+            _remove(name, facts={"lost": {}}, by=by)
+    return replace(done, removed=() if keep else done.free)
+
+
+def give_up_key(name: str, *, places: Sequence[SealedPlace], reason: str, by: Author) -> dict[str, int]:
+    """Remove a key that only opens though values need it, and return how many nobody can open any more."""
+    check_may_rotate(by)
+    if not any(key.name == name and key.use is KeyUse.OPENS for key in keyring.held()):
+        raise KeyNeeded(
+            _("No key that only opens is called {name}.").format(name=name),
+            mend=_("`tocsin keys list` shows those there are; the one that seals is rotated first."),
+        )
+    with resealing.alone():
+        counted = {place.what: place.counts().get(bytes.fromhex(name), 0) for place in places}
+        lost = {what: count for what, count in counted.items() if count}
+        _remove(name, facts={"lost": lost}, by=by, reason=reason)
+    return lost
+
+
+def check_may_rotate(by: Author) -> None:
+    """Raise SignatureNeeded unless the author may change the keys that seal."""
+    permissions.check(Act.ROTATE_KEYS if queries.is_begun() else Act.BEGIN_CONNECTING, by=by)
+
+
+def _remove(name: str, *, facts: dict[str, Any], by: Author, reason: str = "") -> None:
+    """Remove a key, in the journal first: there may never be one that is gone and nobody says why."""
+    _write_key("staff.key_removed", name, facts=facts, by=by, reason=reason)
+    failpoints.reach("before_key_removed")
+    keyring.remove(name)
+
+
+def _write_key(verb: str, name: str, *, facts: dict[str, Any], by: Author, reason: str = "") -> None:
+    about = f"key:{name}"
+    with transaction.atomic():
+        journal_commands.write(
+            verb=verb, subject=about, by=by, facts=facts, personal={"reason": (reason, about)} if reason else {}
+        )
 
 
 def _check_may_change(by: Author) -> None:

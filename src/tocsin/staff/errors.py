@@ -1,6 +1,7 @@
 """What can go wrong with the operator's people and their keys."""
 
 from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext_noop
 
 
 class NameTaken(TocsinError):
@@ -30,6 +31,8 @@ class SignatureNeeded(TocsinError):
 class SealBroken(TocsinError):
     """A sealed secret does not open: it was changed, or is about something else."""
 
+    usual_mend = gettext_noop("Give the secret anew, or bring back what was there before: docs/explanation/secrets.md.")
+
 
 class SealKeyMissing(TocsinError):
     """The key of this installation that sealed its secrets is gone, or is another one."""
@@ -37,3 +40,15 @@ class SealKeyMissing(TocsinError):
 
 class SealedByAnotherKey(SealKeyMissing):
     """There is a key, and it is another one: what was sealed since opens, what was sealed before does not."""
+
+
+class KeyChanged(TocsinError):
+    """Another key began to seal while something was being sealed and written: it is to be sealed again."""
+
+
+class RotationUnderWay(TocsinError):
+    """Somebody rotates the keys at this moment."""
+
+
+class KeyNeeded(TocsinError):
+    """A key cannot be removed: it seals, or there is none of this name."""

@@ -16,6 +16,7 @@ class Act(StrEnum):
     WRITE_SCOPE = "write_scope"
     BEGIN_CONNECTING = "begin_connecting"  # connect systems and streams before anybody is enrolled
     CONNECT_SYSTEM = "connect_system"  # the same afterwards: what they tell lets accounts in again
+    ROTATE_KEYS = "rotate_keys"  # change or remove the keys that seal
     DRAW_PLAN = "draw_plan"
     APPROVE_PLAN = "approve_plan"  # up to the plan's threshold
     APPROVE_LARGE_PLAN = "approve_large_plan"
@@ -40,6 +41,7 @@ ALLOWED: dict[Act, frozenset[Assurance]] = {
     Act.WRITE_SCOPE: _NAMED,
     Act.BEGIN_CONNECTING: _NAMED,
     Act.CONNECT_SYSTEM: frozenset({Assurance.SIGNED}),
+    Act.ROTATE_KEYS: frozenset({Assurance.SIGNED}),
     Act.DRAW_PLAN: _NAMED,
     Act.APPROVE_PLAN: _NAMED,
     Act.APPROVE_LARGE_PLAN: frozenset({Assurance.SIGNED}),

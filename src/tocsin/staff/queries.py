@@ -7,9 +7,9 @@ from typing import Any
 from tocsin.journal.values import Assurance, Author
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.staff import agent, keys
+from tocsin.staff import agent, keyring, keys
 from tocsin.staff.errors import NotEnrolled
-from tocsin.staff.values import KeyKeeping, StaffMember
+from tocsin.staff.values import KeyKeeping, KeyUse, SealKey, StaffMember
 
 models = lazily("tocsin.staff.models")
 
@@ -75,3 +75,23 @@ def _enrolled(name: str) -> Any:
             mend=_("`tocsin staff list` shows who is; `tocsin staff enrol` adds a person."),
         )
     return row
+
+
+def seal_keys() -> tuple[SealKey, ...]:
+    """Return the keys that seal or sealed: the one that seals now, the next one, then those that only open."""
+    return keyring.held()
+
+
+def unusable_seal_keys() -> tuple[Path, ...]:
+    """Return the files among the keys that hold none: cut short, or something else."""
+    return keyring.unusable()
+
+
+def seal_key_lost() -> bool:
+    """Say whether the key that seals is gone though there was one, or though this installation may not make one."""
+    return keyring.is_lost()
+
+
+def rotation_unfinished() -> bool:
+    """Say whether there are keys that only open: a rotation has not ended."""
+    return any(key.use is KeyUse.OPENS for key in keyring.held())

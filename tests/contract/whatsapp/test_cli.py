@@ -129,6 +129,7 @@ def test_secrets_whose_key_is_lost_are_given_again(tocsin, tmp_path):
     tocsin.connect()
     (home_path() / "keys" / "secrets").unlink()
     tocsin("whatsapp", "number", "show", code=2)
+    tocsin("keys", "rotate", "--lost")
     given = [f"--secret={name}=@{tmp_path / file}" for name, file in (("token", "token"), ("app_secret", "app"))]
     tocsin("whatsapp", "connect", "main", *given, "--replace")
     tocsin("whatsapp", "number", "show")
