@@ -16,6 +16,7 @@ from tocsin.messaging import columns
 from tocsin.messaging.naming import Followed
 
 Queued = tuple[UUID, str, str, str, datetime]  # message, purpose, kind of address, address, when
+Others = dict[tuple[str, str], dict[AddressKind, str]]  # kind and value of an address -> the same person's others
 
 # Both are about rows called ``due``; the first says that asking further is worth it, which it hardly ever is.
 MOVED = """EXISTS (
@@ -81,7 +82,7 @@ def went_to(queued: Sequence[Queued], given: Mapping[str, Any]) -> dict[UUID, We
 
 def other_addresses(portfolio: str, known: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[AddressKind, str]]:
     """Return what else the provider calls these people, by kind and value of the address."""
-    others: dict[tuple[str, str], dict[AddressKind, str]] = {}
+    others: Others = {}
     if not portfolio or not known:
         return others
     asked = {
@@ -93,3 +94,13 @@ def other_addresses(portfolio: str, known: Sequence[tuple[str, str]]) -> dict[tu
         for kind, value, other_kind, other_value in cursor.fetchall():
             others.setdefault((kind, value), {})[AddressKind(other_kind)] = other_value
     return others
+
+
+def one_name(kind: str, address: str, *, others: Others) -> str:
+    """Return the name under which a person is counted, whichever they are written to by: the number where it is known.
+
+    Providers count people, not names.
+    """
+    if kind != AddressKind.WHATSAPP:
+        return address
+    return others.get((kind, address), {}).get(AddressKind.PHONE, address)

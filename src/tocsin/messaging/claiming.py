@@ -117,6 +117,7 @@ class _Sorted:
     texts: dict[UUID, Prepared] = field(default_factory=dict)
     waiting: dict[UUID, tuple[datetime, str]] = field(default_factory=dict)
     withheld: list[tuple[Due, Reason]] = field(default_factory=list)
+    others: addressing.Others = field(default_factory=dict)
 
 
 class _Line(NamedTuple):
@@ -174,7 +175,7 @@ def _choose(line: _Line, *, wanted: int, sender: str, now: datetime, until: date
         if found.going:
             given = {"ids": columns.uuids(row.id for row in found.going), "now": now, "sender": sender, "until": until}
             _execute(_CLAIM, given)
-            messages += _messages(line, found, now=now, until=until)
+            messages += _messages(found, now=now, until=until)
         if found.waiting:
             _wait(found.waiting)
         if found.withheld:
@@ -218,6 +219,8 @@ def _sort(line: _Line, rows: Sequence[Due], *, now: datetime) -> _Sorted:
         elif isinstance(text, Prepared):
             found.going.append(row)
             found.texts[row.id] = text
+    asked = [(row.address_kind, row.address) for row in found.going]
+    found.others = addressing.other_addresses(line.portfolio, asked)
     _ask_paces(line, found, now=now)
     return found
 
@@ -247,12 +250,15 @@ def _forbidden(row: Due, *, now: datetime) -> Reason | None:
 def _ask_paces(line: _Line, found: _Sorted, *, now: datetime) -> None:
     """Move on those whose person or portfolio has no room now; the pacing counts all others."""
     limits = line.limits
+    person = {
+        row.id: addressing.one_name(row.address_kind, row.address, others=found.others) for row in found.going
+    }  # fmt: skip
     if limits.pair_seconds:
-        asked = [(row.id, row.address) for row in found.going]
+        asked = [(row.id, person[row.id]) for row in found.going]
         late = pacing.pairs(line.name, asked, seconds=limits.pair_seconds, burst=limits.pair_burst, now=now)
         _postpone(found, late)
     if limits.people_per_day is not None and line.portfolio:
-        begun = [(row.id, row.address, row.priority) for row in found.going if not row.in_window]
+        begun = [(row.id, person[row.id], row.priority) for row in found.going if not row.in_window]
         _postpone(found, pacing.people(line.portfolio, begun, per_day=limits.people_per_day, now=now))
 
 
@@ -283,8 +289,7 @@ def _withhold(line: _Line, withheld: Sequence[tuple[Due, Reason]], *, now: datet
     )  # fmt: skip
 
 
-def _messages(line: _Line, found: _Sorted, *, now: datetime, until: datetime) -> list[ClaimedMessage]:
-    others = addressing.other_addresses(line.portfolio, [(row.address_kind, row.address) for row in found.going])
+def _messages(found: _Sorted, *, now: datetime, until: datetime) -> list[ClaimedMessage]:
     messages = []
     for row in found.going:
         text = found.texts[row.id]
@@ -294,7 +299,8 @@ def _messages(line: _Line, found: _Sorted, *, now: datetime, until: datetime) ->
             ClaimedMessage(
                 id=row.id, address=row.address, address_kind=AddressKind(row.address_kind), content=content,
                 number=row.tries + 1, purpose=Purpose(row.purpose), reply_to=row.reply_to,
-                other_addresses=others.get((row.address_kind, row.address), {}), claimed_at=now, lease_until=until,
+                other_addresses=found.others.get((row.address_kind, row.address), {}),
+                claimed_at=now, lease_until=until,
                 digest=bodies.digest_of(content) if fallback else bytes(row.digest), fallback=fallback,
             )
         )  # fmt: skip

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import objecting, pacing
+from tocsin.messaging import addressing, objecting, pacing
 from tocsin.messaging.channels import hold_channel
 from tocsin.messaging.errors import NoSuchChannel
 from tocsin.messaging.naming import Followed
@@ -113,7 +113,9 @@ def _slow_line(refused: _Refused) -> None:
 
 
 def _slow_pair(refused: _Refused) -> None:
-    pacing.pair_refused(refused.channel, refused.address, now=refused.now)
+    others = addressing.other_addresses(refused.portfolio, [(refused.address_kind, refused.address)])
+    person = addressing.one_name(refused.address_kind, refused.address, others=others)
+    pacing.pair_refused(refused.channel, person, now=refused.now)
 
 
 def _hold_line(refused: _Refused) -> None:

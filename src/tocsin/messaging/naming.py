@@ -99,6 +99,28 @@ ON CONFLICT (channel, address)
 DO UPDATE SET free_at = greatest(s.free_at, excluded.free_at), refused = greatest(s.refused, excluded.refused),
               wait_until = greatest(s.wait_until, excluded.wait_until)
 """
+# Once both names of a person are known they are counted under the number; what was counted under the other comes along.
+_PAIRS_JOIN = """
+WITH counted AS (
+    SELECT p.id, l.name AS channel, there.other_value AS address, p.free_at, p.refused, p.wait_until
+      FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
+      JOIN tocsin_messagingchannel l
+        ON coalesce(nullif(l.portfolio, ''), nullif(l.account, ''), l.name) = told.portfolio
+     CROSS JOIN LATERAL (
+        SELECT id, free_at, refused, wait_until FROM tocsin_pairpace
+         WHERE channel = l.name AND address = told.value OFFSET 0) p
+     CROSS JOIN LATERAL (
+        SELECT other_value FROM tocsin_addressname
+         WHERE portfolio = told.portfolio AND kind = told.kind AND value = told.value AND other_kind = 'phone'
+        OFFSET 0) there),
+gone AS (
+    DELETE FROM tocsin_pairpace WHERE id IN (SELECT id FROM counted))
+INSERT INTO tocsin_pairpace AS s (channel, address, free_at, refused, wait_until)
+SELECT channel, address, max(free_at), max(refused), max(wait_until) FROM counted GROUP BY 1, 2 ORDER BY 1, 2
+ON CONFLICT (channel, address)
+DO UPDATE SET free_at = greatest(s.free_at, excluded.free_at), refused = greatest(s.refused, excluded.refused),
+              wait_until = greatest(s.wait_until, excluded.wait_until)
+"""
 _OBJECTIONS_FOLLOW = """
 WITH moved AS (
     DELETE FROM tocsin_personobjection o
@@ -129,6 +151,10 @@ def name(said: Iterable[Named]) -> list[Key]:
     if changed:
         with connection.cursor() as cursor:
             cursor.execute(_GIVEN_UP, [list(column) for column in zip(*changed, strict=True)])
+    joined = [key for *key, _is_known in news if key[1] == AddressKind.WHATSAPP]
+    if joined:
+        with connection.cursor() as cursor:
+            cursor.execute(_PAIRS_JOIN, [list(column) for column in zip(*joined, strict=True)])
     return [(portfolio, kind, value) for portfolio, kind, value, _is_known in news]
 
 

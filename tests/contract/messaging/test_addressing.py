@@ -8,7 +8,7 @@ import pytest
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import naming, queries
+from tocsin.messaging import holding, naming, queries
 from tocsin.messaging.naming import Line
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.states import MessageState
@@ -105,3 +105,37 @@ def test_a_refusal_is_the_word_of_whom_it_was_queued_for(outbox: Any):
     assert list(models.PersonObjection.objects.values_list("address", flat=True)) == [LATER_ANA]
     outbox.queue(outbox.draft(address=ANA))
     assert [message.address for message in outbox.claim().messages] == [ANA]
+
+
+def both(outbox: Any, count: int) -> None:
+    """Queue so many messages to her number, and as many to her other name."""
+    for _each in range(count):
+        outbox.queue(outbox.draft(address=ANA), outbox.draft(address=HERS, address_kind=AddressKind.WHATSAPP))
+
+
+def test_one_person_has_one_pace_under_whichever_name_she_is_written_to(outbox: Any):
+    seen(ANA, HERS)
+    both(outbox, 4)
+    sent = outbox.claim(pair_seconds=6.0, pair_burst=4).messages
+    assert len(sent) == 3  # of a burst of 4 one is kept in reserve
+    assert {message.address for message in sent} <= {ANA, HERS}
+    assert list(models.PairPace.objects.values_list("address", flat=True)) == [ANA]
+    refused = outbox.outcome(sent[0]).message_id
+    holding.take_refusals([holding.Refusal(refused, Verdict.SLOW_PAIR, Reason.RATE_LIMITED)], now=clock.now())
+    assert models.PairPace.objects.get().wait_until is not None
+
+
+def test_what_was_counted_under_one_name_counts_once_the_other_is_known(outbox: Any):
+    both(outbox, 4)
+    assert len(outbox.claim(pair_seconds=6.0, pair_burst=4).messages) == 6  # nobody knew that they are one
+    seen(ANA, HERS)
+    assert [row.address for row in models.PairPace.objects.all()] == [ANA]
+    both(outbox, 1)
+    assert not outbox.claim(pair_seconds=6.0, pair_burst=4).messages
+
+
+def test_one_person_counts_once_against_the_people_of_a_day(outbox: Any):
+    seen(ANA, HERS)
+    both(outbox, 1)
+    outbox.queue(outbox.draft(address=LAST_ANA))
+    assert len(outbox.claim(people_per_day=1).messages) == 2
