@@ -144,6 +144,10 @@ class Ledger:
         """Return a message that is still kept."""
         return self._by_id.get(id)
 
+    def by_ordinal(self, ordinal: int) -> Entry | None:
+        """Return a message that is still kept by its place among all."""
+        return self._entries.get(ordinal)
+
     def newest(self) -> Iterator[Entry]:
         """Yield kept messages, the newest first."""
         for ordinal in range(self._last, self._first - 1, -1):

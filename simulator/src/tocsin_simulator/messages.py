@@ -114,6 +114,8 @@ def checked(world: World, body: Body, *, phone: str) -> Outgoing:
         )
     if body.get("recipient_type", "individual") not in ("individual", "group"):
         raise GraphError(100, "Param recipient_type must be one of {INDIVIDUAL, GROUP}.")
+    if body.get("recipient_type") == "group":
+        raise GraphError(131041, "The group was not found, either because it does not exist or you are not a member.")
     callback = body.get("biz_opaque_callback_data", "")
     if not isinstance(callback, str) or len(callback) > CALLBACK_MOST:
         raise GraphError(100, f"Param biz_opaque_callback_data must be at most {CALLBACK_MOST} characters long.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from tocsin_simulator.errors import GraphError, missing, unknown_object
 from tocsin_simulator.fields import asked, paged, parameters, picked
-from tocsin_simulator.routing import Reply, Request, Route
+from tocsin_simulator.routing import PROFILE_OFFSET, Reply, Request, Route
 from tocsin_simulator.values import Number
 from tocsin_simulator.world import World
 
@@ -31,7 +31,7 @@ async def read_profile(world: World, request: Request) -> Reply:
     number = _number(world, request)
     everything: dict[str, Any] = dict.fromkeys(PROFILE_FIELDS.split(","))
     everything |= {"vertical": "UNDEFINED"} | number.profile
-    everything["messaging_product"] = "whatsapp"
+    everything |= {"messaging_product": "whatsapp", "id": str(int(number.id) + PROFILE_OFFSET)}
     wanted = asked(request.query.get("fields") or PROFILE_FIELDS)
     return Reply({"data": [picked(everything, wanted=wanted, always=("messaging_product",))]})
 
@@ -60,6 +60,21 @@ async def write_profile(world: World, request: Request) -> Reply:
             f"{world.address}/pictures/{world.digest('picture', str(handle)).hex()[:16]}.jpg"
         )
     return Reply()
+
+
+async def read_profile_node(world: World, request: Request) -> Reply:
+    """Answer the profile by an id of its own."""
+    number = world.numbers[str(int(request.given["profile"]) - PROFILE_OFFSET)]
+    everything: dict[str, Any] = dict.fromkeys(PROFILE_FIELDS.split(","))
+    everything |= {"vertical": "UNDEFINED"} | number.profile
+    everything |= {"id": request.given["profile"], "account_name": number.name, "messaging_product": "whatsapp"}
+    return Reply(picked(everything, wanted=asked(request.query.get("fields") or f"id,account_name,{PROFILE_FIELDS}")))
+
+
+async def write_profile_node(world: World, request: Request) -> Reply:
+    """Change the profile by an id of its own."""
+    request.given["phone"] = str(int(request.given["profile"]) - PROFILE_OFFSET)
+    return await write_profile(world, request)
 
 
 async def read_settings(world: World, request: Request) -> Reply:
@@ -251,6 +266,8 @@ async def write_compliance(world: World, request: Request) -> Reply:
 PROFILE_ROUTES: tuple[Route, ...] = (
     Route("GET", "/{version}/{phone}/whatsapp_business_profile", read_profile),
     Route("POST", "/{version}/{phone}/whatsapp_business_profile", write_profile),
+    Route("GET", "/{version}/{profile}", read_profile_node),
+    Route("POST", "/{version}/{profile}", write_profile_node),
     Route("GET", "/{version}/{phone}/settings", read_settings),
     Route("POST", "/{version}/{phone}/settings", write_settings),
     Route("GET", "/{version}/{phone}/whatsapp_commerce_settings", read_shop),

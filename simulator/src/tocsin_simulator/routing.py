@@ -12,6 +12,7 @@ from aiohttp import web
 from tocsin_simulator.errors import GraphError
 from tocsin_simulator.world import World
 
+PROFILE_OFFSET = 5_000_000_000_000_000  # from a number's id to the id of its profile
 VERSION = re.compile(r"v[0-9]{1,2}\.[0-9]")
 
 
@@ -100,6 +101,10 @@ KINDS: dict[str, Callable[[World, str], bool]] = {
     "template": lambda world, text: text in world.templates,
     "media": lambda world, text: text in world.media,
     "upload": lambda world, text: text in world.records.uploads,
+    "history": lambda world, text: (
+        len(text) == 16 and text.isdecimal() and world.ledger.by_ordinal(int(text[1:])) is not None
+    ),
+    "profile": lambda world, text: text.isdecimal() and str(int(text) - PROFILE_OFFSET) in world.numbers,
     "app": lambda world, text: text == world.settings.app_id,
     "business": lambda world, text: text == world.portfolio.id,
 }

@@ -15,6 +15,7 @@ from tocsin_simulator import (
     admin,
     analytics,
     blocks,
+    history,
     media,
     messages,
     numbers,
@@ -22,6 +23,7 @@ from tocsin_simulator import (
     steering,
     subscriptions,
     templates,
+    unoffered,
 )
 from tocsin_simulator.errors import GraphError, unknown_object
 from tocsin_simulator.routing import Dropped, Reply, Request, Route, Router
@@ -39,6 +41,8 @@ ROUTES = (
     *blocks.ROUTES,
     *analytics.ROUTES,
     *subscriptions.ROUTES,
+    *history.ROUTES,
+    *unoffered.ROUTES,
 )
 # A document may have 100 MB, and a form around it.
 LARGEST_BODY = 110 * 1024 * 1024

@@ -26,6 +26,9 @@ class Known:
 V, R = Verdict, Reason
 _TOKEN = _("The access token is not valid or has run out.")
 _RIGHT = _("The access token lacks a right to this number or account.")
+_GROUP = _("Groups are not for this number, or the group does not exist.")
+_CALL = _("Calls are not for this number, or not for this person.")
+_FLOW = _("The flow cannot be used or changed so.")
 _PIN = _("The number's registration or its PIN is not in order.")
 
 # fmt: off
@@ -50,12 +53,15 @@ CODES: Mapping[int, Known] = {
     131008: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A parameter that is needed is missing.")),
     131009: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The value of a parameter is not one Meta accepts.")),
     131016: Known(V.RETRY, R.TRY_LATER, _("Meta's service is down or overloaded.")),
+    131020: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _GROUP),
     131021: Known(V.DEAD, R.REFUSED, _("The recipient is the sending number itself.")),
     131026: Known(V.DEAD, R.NOT_REACHABLE, _("The person is not on WhatsApp, or cannot be reached there.")),
     131030: Known(V.DEAD, R.REFUSED, _("A test number may only write to the numbers on its list.")),
     131031: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _("The business account is locked.")),
     131037: Known(V.HOLD_LINE, R.TRY_LATER, _("The number's display name is not approved.")),
+    131041: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _GROUP),
     131042: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _("The business account's payment is not in order.")),
+    131044: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _("The business account's payment is not in order.")),
     131045: Known(V.HOLD_LINE, R.TRY_LATER, _("The number is not registered.")),
     131047: Known(V.WINDOW_SHUT, R.WINDOW_SHUT, _("The person did not write within 24 hours: only a template may go.")),
     131048: Known(V.HOLD_LINE, R.TRY_LATER, _("Too many people blocked or reported this number.")),
@@ -74,6 +80,7 @@ CODES: Mapping[int, Known] = {
     132001: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _("There is no approved template of this name and language.")),
     132005: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template's text is too long with these parameters.")),
     132007: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _("The template's content breaks a policy of WhatsApp.")),
+    132008: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A parameter of the template is not one Meta accepts.")),
     132012: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A parameter has another form than the template says.")),
     132015: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _("The template is paused for its quality, or held back.")),
     132016: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _("The template is disabled for good.")),
@@ -112,6 +119,9 @@ CODES: Mapping[int, Known] = {
 }
 RANGES: Mapping[tuple[int, int], Known] = {
     (200, 299): Known(V.HOLD_ACCOUNT, R.TRY_LATER, _RIGHT),
+    (131201, 131215): Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _GROUP),
+    (138000, 138099): Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _CALL),
+    (139000, 139004): Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _FLOW),
 }
 # A subcode that says more than its code: the object in the address does not exist, or the token may not see it.
 SUBCODES: Mapping[tuple[int, int], Known] = {
