@@ -37,7 +37,8 @@ def add_channel(
 ) -> Channel:
     """Connect a channel under a name, sealing its secrets.
 
-    ``replace`` changes the settings and secrets of one that is connected; what holds it is lifted, a pause is not.
+    ``replace`` changes the settings and secrets of one that is connected; what holds it is lifted, a pause is not. What
+    is known of its line (who wrote to it, its paces, files and health) is forgotten when that becomes another one.
     """
     check_may_connect(by)
     if not name or name != name.strip() or not name.isprintable() or ":" in name:
@@ -60,30 +61,44 @@ def add_channel(
             )
         _check_line_is_free(name, kind=kind, line=line)
         row = row or models.MessagingChannel(name=name, kind=kind, added_at=clock.now())
+        line_before = row.line if connected else line
+        if line_before != line:
+            _forget_line(name)
+            row.health = {}
         row.line, row.account, row.portfolio, row.settings = line, account, portfolio, dict(settings)
         row.held_until, row.held_reason = None, ""
         row.sealed = sealing.seal(json.dumps(dict(secrets)).encode(), about=about(name))
         row.save()
-        facts = {
+        facts: dict[str, Any] = {
             "name": name, "kind": kind, "line": line, "account": account, "portfolio": portfolio,
             "settings": dict(settings), "secrets": sorted(secrets),
         }  # fmt: skip
+        if line_before != line:
+            facts["line_before"] = line_before
         verb = "messaging.channel_changed" if connected else "messaging.channel_connected"
         journal.write(verb=verb, subject=about(name), by=by, facts=facts)
     return _channel_of(row)
 
 
 def remove_channel(name: str, *, reason: str, by: Author) -> Channel:
-    """Disconnect a channel and forget its secrets; what waits for it waits for one of the same name."""
+    """Disconnect a channel and forget its secrets and its line; what waits for it waits for one of the same name."""
     check_may_connect(by)
     with transaction.atomic():
         row = _row(name, locked=True)
         removed = _channel_of(row)
+        _forget_line(name)
         row.delete()
         journal.write(
             verb="messaging.channel_removed", subject=about(name), by=by, facts={"name": name, "reason": reason}
         )
     return removed
+
+
+def _forget_line(name: str) -> None:
+    """Forget what was true of the number a channel had: nobody wrote to the next one yet, no file lies there."""
+    for rows in (models.ServiceWindow, models.PairPace, models.UploadedFile):
+        rows.objects.filter(channel=name).delete()
+    models.LinePace.objects.filter(scope=f"line:{name}").delete()
 
 
 def check_may_connect(by: Author) -> None:

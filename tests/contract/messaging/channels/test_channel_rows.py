@@ -74,6 +74,47 @@ def test_two_channels_never_share_a_line_and_a_name_keeps_its_kind():
     add("third", line="")
 
 
+def known_of_the_line() -> dict[str, int]:
+    """Count what is kept of the line of the channel ``mail``."""
+    return {
+        "windows": models.ServiceWindow.objects.filter(channel="mail").count(),
+        "pairs": models.PairPace.objects.filter(channel="mail").count(),
+        "files": models.UploadedFile.objects.filter(channel="mail").count(),
+        "paces": models.LinePace.objects.filter(scope="line:mail").count(),
+    }
+
+
+def learn_of_the_line(*names: str) -> None:
+    now = clock.now()
+    for name in names:
+        models.ServiceWindow.objects.create(channel=name, address="+33600000001", last_inbound_at=now)
+        models.PairPace.objects.create(channel=name, address="+33600000001", free_at=now)
+        models.LinePace.objects.create(scope=f"line:{name}", free_at=now)
+        models.UploadedFile.objects.create(
+            channel=name, sha256="0", media_type="image/png", media_id="1", bytes=1, uploaded_at=now, expires_at=now
+        )
+
+
+def test_another_number_under_the_same_name_begins_with_nobody_who_wrote_to_the_one_before():
+    add()
+    learn_of_the_line("mail", "other")
+    models.MessagingChannel.objects.update(health={"quality": "RED"})
+    add(secrets={"password": "hush-2"}, replace=True)  # the same number: nothing is forgotten
+    assert set(known_of_the_line().values()) == {1}
+    add(line="another", replace=True)
+    assert set(known_of_the_line().values()) == {0}
+    assert models.MessagingChannel.objects.get().health == {}
+    assert entries()[-1]["facts"]["line_before"] == "alarm@larkwave.example via mx"
+    assert models.ServiceWindow.objects.filter(channel="other").exists()
+
+
+def test_a_channel_of_the_name_of_one_that_was_removed_knows_nothing_of_its_line():
+    add()
+    learn_of_the_line("mail")
+    commands.remove_channel("mail", reason="closed", by=MONA)
+    assert set(known_of_the_line().values()) == {0}
+
+
 @pytest.mark.parametrize("name", ["", " mail", "a\nb", "line:1"])
 def test_a_name_that_cannot_be_typed_is_refused(name: str):
     with pytest.raises(ChannelNotUnderstood):
