@@ -3,7 +3,7 @@
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.sms.segments import segments
-from tocsin.kernel.language import gettext as _, ngettext
+from tocsin.kernel.language import gettext as _
 from tocsin.messaging.errors import AddressNotUnderstood, ContentNotUnderstood
 from tocsin.messaging.values import Content, Prepared
 
@@ -45,11 +45,7 @@ def prepared(content: Content, *, parts_max: int | None = None) -> Prepared:
     carried = segments(text)
     if parts_max is not None and carried.count > parts_max:
         raise ContentNotUnderstood(
-            ngettext(
-                "it becomes {parts} SMS, and the channel allows {n}.",
-                "it becomes {parts} SMS, and the channel allows {n}.",
-                parts_max,
-            ).format(parts=carried.count, n=parts_max),
+            _("it becomes {parts} SMS, and the channel allows {n}.").format(parts=carried.count, n=parts_max),
             where="text",
             mend=_("Write a shorter one, without letters outside the basic alphabet, or raise parts_max."),
         )

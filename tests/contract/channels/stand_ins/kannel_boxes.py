@@ -55,6 +55,10 @@ password = {password}
 max-messages = 20
 concatenation = true
 
+group = sendsms-user
+username = careless
+password = {password}
+
 group = sms-service
 keyword = default
 catch-all = true
@@ -107,6 +111,13 @@ class Boxes:
     def continue_bearerbox(self) -> None:
         assert self.bearerbox
         self.bearerbox.send_signal(signal.SIGCONT)
+
+    def end_smsbox(self) -> None:
+        end(self.smsbox)
+
+    def crash(self) -> None:
+        """End both at once, as when the machine loses its power."""
+        self.end()
 
     def end(self) -> None:
         for box in (self.smsbox, self.bearerbox):
