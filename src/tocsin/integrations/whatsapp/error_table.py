@@ -29,6 +29,7 @@ _RIGHT = _("The access token lacks a right to this number or account.")
 _GROUP = _("Groups are not for this number, or the group does not exist.")
 _CALL = _("Calls are not for this number, or not for this person.")
 _FLOW = _("The flow cannot be used or changed so.")
+_NO_CODE = _("This number gets no registration code: it is not being moved here.")
 _PIN = _("The number's registration or its PIN is not in order.")
 
 # fmt: off
@@ -43,6 +44,7 @@ CODES: Mapping[int, Known] = {
     100: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A parameter is not one Meta accepts.")),
     190: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _TOKEN),
     368: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _("Meta restricted the account for breaking its policies.")),
+    613: Known(V.SLOW_LINE, R.RATE_LIMITED, _("The application called this part of the API too often."), 60.0),
     80007: Known(V.SLOW_LINE, R.RATE_LIMITED, _("The business account called the API too often."), 60.0),
     130403: Known(V.DEAD, R.REFUSED, _("We have blocked this person.")),
     130429: Known(V.SLOW_LINE, R.RATE_LIMITED, _("The number sends faster than Meta allows it.")),
@@ -106,16 +108,21 @@ CODES: Mapping[int, Known] = {
     139102: Known(V.RETRY, R.TRY_LATER, _("The list of blocked people was changed by another call at the same time.")),
     139103: Known(V.RETRY, R.TRY_LATER, _("Meta could not change the list of blocked people.")),
     139200: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("Direct Send is not allowed for this account.")),
+    2388012: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The account has this number already.")),
     2388019: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The account has as many templates as it may have.")),
     2388039: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template's format is not one Meta accepts.")),
     2388040: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A text of the template is too long.")),
     2388047: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template's header is not one Meta accepts.")),
     2388072: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template's body is not one Meta accepts.")),
     2388073: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template's footer is not one Meta accepts.")),
+    2388091: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _NO_CODE),
+    2388093: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _NO_CODE),
+    2388103: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("This number cannot be moved.")),
     2388293: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template has too many variables for its length.")),
     2388299: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A variable stands first or last in the template.")),
     2388318: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A template Meta made itself cannot be changed.")),
     2388330: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("A template Meta made itself cannot be deleted.")),
+    2494100: Known(V.RETRY, R.TRY_LATER, _("The number is being maintained, which takes a minute."), 60.0),
 }
 RANGES: Mapping[tuple[int, int], Known] = {
     (200, 299): Known(V.HOLD_ACCOUNT, R.TRY_LATER, _RIGHT),
