@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from http import HTTPStatus
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 from django.db import DatabaseError, connection
@@ -25,6 +25,7 @@ from tocsin.api.exchange import Problem, Receive, Room, Send, send_answer
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
 from tocsin.messaging import commands, queries
+from tocsin.messaging.ports import Paged
 from tocsin.messaging.values import App, IntakeBody
 
 PATH = "/webhooks/v1/"
@@ -45,9 +46,18 @@ HEADERS_MAX = 64
 ADDRESS_CHARACTERS_MAX = 2048  # the path and its query: providers put our own ids and their challenges there
 # Kinds that tell by asking an address they filled in: its query is the body, sealed as one and kept nowhere else.
 TOLD_BY_GET = frozenset({"kannel"})
+PAGED = frozenset({"email", "email_provider"})  # kinds of which people follow some addresses, in a browser
 QUERY_CHARACTERS_MAX = 16 * 1024
 _LOG = logging.getLogger("tocsin.api")
 _PLAIN = [(b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff")]
+_HTML = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy",
+     b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
+]  # fmt: skip
 _NOBODYS_SECRET = secrets.token_hex(16)
 _STRANGER = App(id="", kind="whatsapp", name="", secrets=(), verify_token="", made_at=clock.now())
 
@@ -187,20 +197,35 @@ class WebhooksIn:
                 raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG)
             if method == "POST":
                 await self._take(scope, receive)
-                status, said = 200, b""
+                page, said = await self._page(scope, done=True), b""
             elif method == "GET":
-                status, said = 200, await self._told_or_challenged(scope)
+                page = await self._page(scope, done=False)
+                said = await self._told_or_challenged(scope) if page is None else b""
+            elif method == "HEAD":
+                page, said = None, b""  # some providers look first whether there is anybody
             else:
-                raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": "GET, POST"})
+                raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": "GET, HEAD, POST"})
         except Problem as problem:
             await send_answer(problem.answer(), send, head_only=scope["method"] == "HEAD")
             return
-        await send({"type": "http.response.start", "status": status, "headers": _PLAIN})
-        await send({"type": "http.response.body", "body": said})
+        await send({"type": "http.response.start", "status": 200, "headers": _PLAIN if page is None else _HTML})
+        await send({"type": "http.response.body", "body": page or said})
 
     async def _take(self, scope: Mapping[str, Any], receive: Receive) -> None:
         headers = _headers(scope)
         await self._keep(await self._body(headers, receive), scope, headers)
+
+    async def _page(self, scope: Mapping[str, Any], *, done: bool) -> bytes | None:
+        """Return the page for a person who follows one of our addresses; None for everything else."""
+        if not scope.get("query_string"):
+            return None
+        app = await self._known.of(scope["path"].removeprefix(PATH))
+        if app is None or app.kind not in PAGED:
+            return None
+        receiving, headers = cast("Paged", self._wired.webhook(app.kind)), _headers(scope)
+        languages = headers.get("accept-language", "")
+        secrets = app.secrets_at(clock.now())
+        return receiving.page(_address(scope, headers), secrets=secrets, languages=languages, done=done)
 
     async def _told_or_challenged(self, scope: Mapping[str, Any]) -> bytes:
         """Take a query that is a body, or return a challenge."""

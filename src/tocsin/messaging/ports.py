@@ -145,3 +145,10 @@ class Receiving(Protocol):
 
     def updates(self, body: bytes, *, headers: Mapping[str, str]) -> Sequence[Update]:
         """Read a verified body. What is not understood is an Aside; it never raises on a JSON object."""
+
+
+class Paged(Receiving, Protocol):
+    """A kind of webhook of which some addresses are also followed by people, in a browser."""
+
+    def page(self, address: str, *, secrets: Sequence[str], languages: str, done: bool) -> bytes | None:
+        """Return the HTML to be shown before, or when it is ``done``, by ``languages`` as Accept-Language has them."""

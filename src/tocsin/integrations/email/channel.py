@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, str] = {
     "answer_seconds": gettext_noop("seconds to wait for the word that it was taken; 120 if left out"),
 }
 SECRETS: Mapping[str, str] = {
+    **sender.SECRETS,
     "password": gettext_noop("password of the login name"),
     "dkim_key": gettext_noop("private RSA key in PEM that signs the mails"),
     "dkim_ed25519_key": gettext_noop("private Ed25519 key in PEM that signs them too"),

@@ -1,31 +1,36 @@
 """Who mails are from, whoever carries them: the settings and headers that SMTP and a provider's interface share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yarl import URL
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.channel_settings import ChannelSettings
-from tocsin.integrations.email import contents, mime
+from tocsin.integrations.email import contents, mime, unsubscribing
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email.lookups import Lookups, servers_of
 from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.values import Content, Outgoing, Prepared, Purpose
 
-MESSAGE = "{message}"
+MESSAGE = unsubscribing.PLACE_OF_MESSAGE
 SETTINGS: Mapping[str, str] = {
     "from": gettext_noop("address the mails are from"),
     "from_name": gettext_noop("name shown beside it"),
     "reply_to": gettext_noop("address answers go to; the one they are from if left out"),
-    "unsubscribe_url": gettext_noop("https address for one-click unsubscribing, {message} stands for the message's id"),
+    "unsubscribe_url": gettext_noop(
+        "https address for one-click unsubscribing; {message} stands for the message's id, {proof} for what proves it"
+    ),
     "unsubscribe_to": gettext_noop(
         "e-mail address for unsubscribing, for mail programs that write instead; what arrives there ends in Tocsin"
     ),
     "dns_servers": gettext_noop(
         "name servers `channel check` asks, ADDRESS or ADDRESS:PORT; the machine's own if left out"
     ),
+}
+SECRETS: Mapping[str, str] = {
+    "unsubscribe_key": gettext_noop("secret of the place where bounces arrive, when unsubscribe_url leads there"),
 }
 
 
@@ -38,6 +43,7 @@ class Identity:
     reply_to: str
     unsubscribe_url: str
     unsubscribe_to: str
+    unsubscribe_key: str = field(repr=False)
     dns_servers: Sequence[tuple[str, int]]
 
     @property
@@ -56,7 +62,7 @@ class Identity:
         """
         if message.purpose is not Purpose.MARKETING:
             return []
-        told = url or self.unsubscribe_url.replace(MESSAGE, str(message.id))
+        told = url or unsubscribing.address(self.unsubscribe_url, message_id=message.id, key=self.unsubscribe_key)
         ways = [f"<{URL(told)}>"] if told else []
         if self.unsubscribe_to:
             ways.append(f"<mailto:{self.unsubscribe_to}?subject=unsubscribe%20{message.id}>")
@@ -69,8 +75,10 @@ def identity(given: ChannelSettings) -> Identity:
     name, url = given.text("from_name", default=""), given.text("unsubscribe_url", default="")
     if not mime.is_clean(name):
         raise given.wrong("from_name", _("it holds a line end or another control character."))
-    if url and not contents.is_https(url.replace(MESSAGE, "0")):
+    if url and not contents.is_https(url.replace(MESSAGE, "0").replace(unsubscribing.PLACE_OF_PROOF, "0")):
         raise given.wrong("unsubscribe_url", _("it must begin with https:// and name a host."))
+    if (unsubscribing.PLACE_OF_PROOF in url) != given.has_secret("unsubscribe_key"):
+        raise given.wrong("unsubscribe_url", _("{proof} in it and the secret unsubscribe_key belong together."))
     try:
         servers = servers_of(given.words("dns_servers", default=""))
     except ValueError as error:
@@ -81,6 +89,7 @@ def identity(given: ChannelSettings) -> Identity:
         reply_to=address_in(given, "reply_to", default=""),
         unsubscribe_url=url,
         unsubscribe_to=address_in(given, "unsubscribe_to", default=""),
+        unsubscribe_key=given.secret("unsubscribe_key") if given.has_secret("unsubscribe_key") else "",
         dns_servers=servers,
     )
 

@@ -39,6 +39,7 @@ SETTINGS: Mapping[str, str] = {
     "timeout_seconds": gettext_noop("seconds to wait for an answer; 30 if left out"),
 }
 SECRETS: Mapping[str, str] = {
+    **sender.SECRETS,
     "key": gettext_noop("API key, API token or server token of the provider"),
     "second_key": gettext_noop("secret key of Mailjet"),
 }

@@ -75,6 +75,10 @@ class Tracking:
             return (Aside("mail_provider_not_understood", {"provider": provider.module}),)
         return tuple(update for event in events for update in _updates(event))
 
+    def page(self, address: str, *, secrets: Sequence[str], languages: str, done: bool) -> bytes | None:
+        """Return an empty page: some providers look whether there is somebody before they take an address."""
+        return None if _provider(address) is None else b""
+
 
 def _updates(event: Any) -> Sequence[Update]:
     word, at = str(event.event_type), _moment(event.timestamp)

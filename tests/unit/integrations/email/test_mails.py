@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tocsin.customers.values import AddressKind
-from tocsin.integrations.email import channel, dkim, mime
+from tocsin.integrations.email import channel, dkim, mime, unsubscribing
 from tocsin.messaging.errors import ChannelNotUnderstood
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.values import Outgoing, Purpose
@@ -113,6 +113,31 @@ def test_one_click_unsubscribing_is_for_what_sells_alone():
         written(connected(), purpose=Purpose.MARKETING)
 
 
+def test_who_wants_no_more_may_click_or_write():
+    place = "https://larkwave.example/webhooks/v1/x?u={message}&p={proof}"
+    given = {"unsubscribe_url": place, "unsubscribe_to": "bounces@larkwave.example"}
+    mail = message_from_bytes(
+        written(connected(secrets={"unsubscribe_key": "hush"}, **given), purpose=Purpose.MARKETING), policy=SMTP
+    )
+    click, write = (each.strip("<> ") for each in mail["List-Unsubscribe"].split(","))
+    assert unsubscribing.message_of(click, keys=["hush"]) == OURS and "hush" not in click
+    assert unsubscribing.message_of(click, keys=["other"]) is None
+    assert write == f"mailto:bounces@larkwave.example?subject=unsubscribe%20{OURS}"
+    only = message_from_bytes(
+        written(connected(unsubscribe_to="b@larkwave.example"), purpose=Purpose.MARKETING), policy=SMTP
+    )
+    assert "mailto:" in only["List-Unsubscribe"] and only["List-Unsubscribe-Post"] is None
+
+
+def test_our_id_stands_in_the_address_bounces_go_to_where_it_has_a_place():
+    given = {"return_path": "bounces+{message}@larkwave.example"}
+    content = {"subject": "a", "text": "b"}
+    outgoing = Outgoing(OURS, "bob@example.org", AddressKind.EMAIL, content, 1, Purpose.SERVICE)
+    envelope = connected(**given).envelope(outgoing)
+    assert envelope.sender == f"bounces+{OURS}@larkwave.example"
+    assert message_from_bytes(envelope.content, policy=SMTP)["X-Tocsin-Id"] == str(OURS)
+
+
 @pytest.mark.parametrize(
     ("changes", "secrets", "place"),
     [
@@ -121,6 +146,11 @@ def test_one_click_unsubscribing_is_for_what_sells_alone():
         ({"from": "nobody"}, {}, "from"),
         ({"from_name": "a\r\nBcc: eve@example.org"}, {}, "from_name"),
         ({"unsubscribe_url": "http://x.example/{message}"}, {}, "unsubscribe_url"),
+        ({"unsubscribe_url": "https://x.example/?u={message}&p={proof}"}, {}, "unsubscribe_url"),
+        ({"unsubscribe_url": "https://x.example/{message}"}, {"unsubscribe_key": "x"}, "unsubscribe_url"),
+        ({"unsubscribe_to": "nobody"}, {}, "unsubscribe_to"),
+        ({"return_path": "b+{person}@larkwave.example"}, {}, "return_path"),
+        ({"return_path": "bounces-of-a-very-long-name-indeed-{message}@larkwave.example"}, {}, "return_path"),
         ({"dkim_selector": "s1"}, {}, "dkim_selector"),
         ({}, {"dkim_key": RSA}, "dkim_selector"),
         ({"dkim_selector": "s1"}, {"dkim_key": "no key"}, "dkim_key"),
