@@ -6,12 +6,12 @@ from uuid import UUID
 
 import click
 
-from tocsin.cli import listing, message_shown as shown
+from tocsin.cli import listing, message_found, message_shown as shown
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.message_content import WHATSAPP
 from tocsin.cli.message_send import send
 from tocsin.cli.wired import Wired
-from tocsin.customers import commands as customer_commands, queries as customers
+from tocsin.customers import commands as customer_commands
 from tocsin.journal.values import Author
 from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.messaging import queries
@@ -71,32 +71,37 @@ def list_messages(
 
 
 @command.command("trace")
-@click.argument("message_id", metavar="[ID]", type=click.UUID, required=False)
-@click.option("--account", default="", help="Every message to the person of this account.")
-@click.option("--address", default="", help="Every message to this address.")
+@click.argument("who", metavar="[WHO]", default="")
+@click.option("--account", default="", help="Only as the account of a person.")
+@click.option("--address", default="", help="Only as an address.")
+@click.option("--country", default="", metavar="CC", help="Reads a national telephone number, e.g. FR.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @_REVEAL
 @acting
 @click.pass_obj
 def trace(
-    wired: Wired, message_id: UUID | None, account: str, address: str, as_json: bool, reveal: bool, acts: Acting
+    wired: Wired, who: str, account: str, address: str, country: str, as_json: bool, reveal: bool, acts: Acting
 ) -> None:
-    """Answer "did she get it, and how do you know": the answer, its grounds, the proofs, then every step."""
-    if sum(map(bool, (message_id, account, address))) != 1:
-        raise click.UsageError(_("Name a message, an --account or an --address."))
+    """Answer "did she get it, and how do you know": the answer, its grounds, the proofs, then every step.
+
+    WHO is a telephone number, a mail address, an account, a message's id, or the id the provider gave it.
+    """
+    if sum(map(bool, (who, account, address))) != 1:
+        raise click.UsageError(_("Say who or which: a number, a mail address, an account or a message's id."))
     with wired.rows():
-        found = [queries.message(message_id)] if message_id else _messages(account=account, address=address)
+        if who:
+            found = message_found.of_anything(who, country=country)
+        else:
+            found = message_found.of_account(account) if account else message_found.of_address(address, country=country)
         if reveal:
             _record(found, by=acts.author())
         if as_json:
             stories = [shown.as_json(queries.trace(each.id), reveal=reveal) for each in found[:STORIES_MAX]]
             click.echo(json.dumps(stories, indent=2, ensure_ascii=False, default=str))
-            return
-        if not found:
-            listing.lines(_("No: no message was ever queued for them."), style="bold red")
-            _print_reach(account)
-            return
-        _print_stories(found, reveal=reveal)
+        elif found:
+            _print_stories(found, reveal=reveal)
+        else:
+            message_found.print_nothing(who or address, account=account)
 
 
 def _print_stories(found: Sequence[Message], *, reveal: bool) -> None:
@@ -125,24 +130,6 @@ def _window(message: Message) -> str:
     if kinds.get(message.channel) != WHATSAPP:
         return ""
     return _("open") if queries.window_open(message.channel, message.address) else _("shut: templates only")
-
-
-def _messages(*, account: str, address: str) -> list[Message]:
-    """Return what was sent to the person of an account, or to an address in whatever form it is written."""
-    if account:
-        person = customers.person_of_account(account)
-        return queries.messages(person_id=person.id) if person else []
-    forms = dict.fromkeys(filter(None, (address, customers.phone(address), customers.email(address))))
-    found = [message for form in forms for message in queries.messages(address=form)]
-    return sorted(found, key=lambda message: message.id, reverse=True)
-
-
-def _print_reach(account: str) -> None:
-    person = customers.person_of_account(account) if account else None
-    if account and person is None:
-        listing.lines(_("Account {account} leads to nobody.").format(account=account))
-    elif person and not person.addresses:
-        listing.lines(_("There is no way to reach this person."))
 
 
 def _record(found: Sequence[Message], *, by: Author) -> None:

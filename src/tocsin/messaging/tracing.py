@@ -42,16 +42,17 @@ def messages(
     channel: str = "",
     address: str = "",
     person_id: UUID | None = None,
+    provider_id: str = "",
     broadcast: str = "",
     states: Collection[MessageState] = (),
     limit: int = LISTED_MAX,
 ) -> list[Message]:
     """Return the newest messages, newest first: of a channel, an address, a person, a broadcast, in some states.
 
-    An address stands for all that the same person had or has at the provider: the number before, the scoped id.
+    ``provider_id`` is what the provider calls a message. An address stands for all that the same person had or has at the provider: the number before, the scoped id.
     """
     found = models.OutboundMessage.objects.order_by("-id")
-    wanted = {"channel": channel, "person_id": person_id, "broadcast": broadcast}
+    wanted = {"channel": channel, "person_id": person_id, "provider_id": provider_id, "broadcast": broadcast}
     if address:
         found = found.filter(address__in=naming.names_of(address))
     found = found.filter(**{name: value for name, value in wanted.items() if value})

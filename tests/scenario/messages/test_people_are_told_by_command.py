@@ -121,6 +121,11 @@ def test_everybody_affected_is_told_once_and_an_operator_can_say_who_got_it(
     told = json.loads(tocsin("message", "trace", "--address", "BOB@example.com".lower(), "--json"))
     assert (told[0]["answer"], told[0]["message"]["address"]) == ("not_known", "b***@e***.com")
     assert {proof["proven"] for proof in told[0]["proofs"]} == {"proven"}
+    message = told[0]["message"]
+    for who in ("bob", " BOB@EXAMPLE.COM", message["id"], message["provider_id"], message["provider_id"].strip("<>")):
+        stories = json.loads(tocsin("message", "trace", who, "--json"))
+        assert [each["message"]["id"] for each in stories] == [message["id"]], who
+    assert "Not known: nobody here is called so." in tocsin("message", "trace", "nobody")
     assert "Account zoe leads to nobody." in tocsin("message", "trace", "--account", "zoe")
     assert "no message was ever queued" in tocsin("message", "trace", "--account", "mal")
     listed = tocsin("message", "list", "--broadcast", "incident:1:affected", "--state", "sent")
