@@ -1,6 +1,7 @@
 """SMTP: what is said on the wire, what is never said in the open, and which connections are used."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from email import message_from_bytes
@@ -33,7 +34,12 @@ class Scripted:
         self.heard: list[str] = []
         self.lines = 0
         self._loop, self._talks = loop, set[asyncio.Task[None]]()
-        self._server = loop.run(asyncio.start_server(self._talk, "127.0.0.1", 0, ssl=tls, limit=1 << 24))
+        # What hangs up within a mail must not have all of it in some buffer by then.
+        listening, limit = socket.socket(), 1 << 16 if "body" in replies else 1 << 24
+        if "body" in replies:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        listening.bind(("127.0.0.1", 0))
+        self._server = loop.run(asyncio.start_server(self._talk, sock=listening, ssl=tls, limit=limit))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def close(self) -> None:
@@ -133,7 +139,7 @@ def refused(email: channel.Email, sent: Outgoing) -> TransportError:
 
 def test_a_line_that_drops_within_the_mail_is_tried_again_for_the_last_dot_never_left(server):
     scripted = server(body="200000")
-    error = refused(connected(scripted.port), message(text="a line of text\n" * 300_000))
+    error = refused(connected(scripted.port), message(text="a line of text\n" * 600_000))
     assert not isinstance(error, OutcomeUnknown)
     assert (error.verdict, error.reason, error.permanent) == (Verdict.RETRY, Reason.TRY_LATER, False)
 
@@ -247,6 +253,58 @@ def test_a_server_that_reports_is_told_our_id(server, reports, notify):
     run(email, lambda each: each.send(sent))
     assert f"MAIL FROM:<bounces@larkwave.example> ENVID={sent.id} RET=HDRS" in scripted.heard
     assert f"RCPT TO:<bob@example.org> NOTIFY={notify}" in scripted.heard
+
+
+def test_what_we_say_is_plain_smtp_that_every_server_understands(server):
+    scripted = server(EHLO="250-mx.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 SMTPUTF8")
+    sent = message("bob@bücher.example", text="é" * 2000 + "\n" + "x" * 5000)
+    run(connected(scripted.port), lambda each: each.send(sent))
+    assert "RCPT TO:<bob@xn--bcher-kva.example>" in scripted.heard  # a domain needs no extension (IDNA)
+    assert "MAIL FROM:<alarm@larkwave.example>" in scripted.heard  # neither BODY= nor SMTPUTF8: nothing needs them
+    body = scripted.heard[scripted.heard.index("DATA") :]
+    assert all(line.isascii() and len(line) <= 998 for line in body)
+
+
+def test_letters_of_the_name_shown_need_no_extension(server):
+    scripted = server()
+    run(connected(scripted.port, from_name="Lärkwave 株式会社"), lambda each: each.send(message()))
+    assert any(line.startswith("From: =?utf-8?b?") for line in scripted.heard)
+
+
+def test_a_server_that_takes_one_connection_only_costs_no_message(server):
+    scripted = server()
+    greeting, open_now = scripted.replies["greeting"], set[int]()
+    talk = scripted._talk
+
+    async def one_at_a_time(reader, writer):
+        if open_now:
+            writer.write(b"421 4.7.0 too many connections from you\r\n")
+            await writer.drain()
+            writer.close()
+            return
+        open_now.add(1)
+        assert greeting
+        await talk(reader, writer)
+        open_now.clear()
+
+    scripted._server.close()
+    scripted._server = scripted._loop.run(asyncio.start_server(one_at_a_time, "127.0.0.1", scripted.port))
+
+    async def work(email: channel.Email) -> list[Any]:
+        return await asyncio.gather(*(email.send(message()) for _ in range(20)))
+
+    assert len(run(connected(scripted.port, connections=5), work)) == 20
+    assert scripted.lines == 1
+
+
+def test_a_server_that_takes_nobody_at_present_slows_the_line_and_nothing_hangs(server):
+    scripted = server(greeting="421 4.3.2 too busy")
+
+    async def work(email: channel.Email) -> list[Any]:
+        return await asyncio.gather(*(email.send(message()) for _ in range(6)), return_exceptions=True)
+
+    ends = run(connected(scripted.port, connections=3, timeout_seconds=1), work)
+    assert {end.verdict for end in ends} == {Verdict.SLOW_LINE}
 
 
 def test_lines_of_dots_arrive_as_they_were_written(loop, tmp_path):

@@ -11,7 +11,7 @@ from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
 from tocsin.integrations.email import contents, dkim, mime, own_ids, published, sender
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email.line import Envelope, Line, Server, opened
-from tocsin.integrations.email.replies import no_room, our_mistake
+from tocsin.integrations.email.replies import LINE_CLOSED, SLOW_SECONDS, no_room, our_mistake
 from tocsin.integrations.http_calls.settings import is_this_machine
 from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
@@ -153,6 +153,10 @@ def _signers(given: ChannelSettings, *, domain: str) -> Sequence[dkim.Signer]:
     return tuple(found)
 
 
+class _NoMoreLines(TransportError):
+    """The server takes no further connection while others of ours are open."""
+
+
 class Email(sender.ReachesByMail):
     """One sender of mail, on a few connections that stay open."""
 
@@ -162,25 +166,49 @@ class Email(sender.ReachesByMail):
         self._server, self._carried = server, carried
         self._room, self._idle = asyncio.Semaphore(connections), list[Line]()
         self._mails_per_connection = mails_per_connection
+        self._connections, self._busy, self._narrowed = connections, 0, 0
+        self._narrow_until = 0.0
         self._closed = False
         self.line, self.account, self.portfolio = f"{carried.identity.address} via {server.host}", "", ""
         self.limits = limits
         self.reports = carried.wants.startswith("SUCCESS")
-        # Waiting for a free connection, finding one dead, opening another, handing over; then the answer.
-        self.seconds_max = 4 * server.timeout_seconds + server.answer_seconds + LATE_SECONDS
+        # Waiting for a free connection, opening one too many, waiting again, finding one dead, opening another, handing
+        # over; then the answer.
+        self.seconds_max = 6 * server.timeout_seconds + server.answer_seconds + LATE_SECONDS
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one mail to the server. Its Message-ID is our id."""
         envelope = self.envelope(message)
         try:
+            return await self._in_turn(envelope)
+        except _NoMoreLines:
+            return await self._in_turn(envelope)  # on one of those that are open
+
+    async def _in_turn(self, envelope: Envelope) -> Accepted:
+        await self._acquire_room()
+        is_kept, self._busy = True, self._busy + 1
+        try:
+            return await self._sent(envelope)
+        except _NoMoreLines:
+            self._narrowed += 1
+            self._narrow_until = asyncio.get_running_loop().time() + SLOW_SECONDS
+            is_kept = False  # one less for a while
+            raise
+        finally:
+            self._busy -= 1
+            if is_kept:
+                self._room.release()
+
+    async def _acquire_room(self) -> None:
+        if self._narrowed and asyncio.get_running_loop().time() > self._narrow_until:
+            narrowed, self._narrowed = self._narrowed, 0
+            for _one in range(narrowed):
+                self._room.release()
+        try:
             async with asyncio.timeout(self._server.timeout_seconds):
                 await self._room.acquire()
         except TimeoutError:
             raise no_room() from None
-        try:
-            return await self._sent(envelope)
-        finally:
-            self._room.release()
 
     async def _sent(self, envelope: Envelope) -> Accepted:
         line = self._idle_line()
@@ -189,9 +217,20 @@ class Email(sender.ReachesByMail):
                 return await self._handed_over(line, envelope)
             except TransportError as error:
                 # Servers hang up on idle lines at will: nothing of this mail was said on it but its sender.
-                if line.said_more_than_sender or (error.verdict is not Verdict.RETRY and error.code != 421):
+                if line.said_more_than_sender or (error.verdict is not Verdict.RETRY and error.code != LINE_CLOSED):
                     raise
-        return await self._handed_over(await opened(self._server), envelope)
+        return await self._handed_over(await self._opened(), envelope)
+
+    async def _opened(self) -> Line:
+        try:
+            return await opened(self._server)
+        except TransportError as error:
+            if error.code == LINE_CLOSED and self._busy > 1 and self._narrowed < self._connections - 1:
+                raise _NoMoreLines(
+                    permanent=False, verdict=error.verdict, reason=error.reason, code=error.code, detail=error.detail,
+                    wait_seconds=error.wait_seconds,
+                ) from None  # fmt: skip
+            raise
 
     async def close(self) -> None:
         """Say goodbye on every connection."""

@@ -64,7 +64,9 @@ def _bounces(parts: Sequence[Message]) -> Sequence[Update]:
     if ours is None:
         return (Aside("bounce_of_no_message", {"blocks": len(blocks)}),)
     date = str(parts[0].get("Date", ""))
-    found = [update for block in blocks if (update := _bounce(block, ours=ours, date=date)) is not None]
+    words = plain_bounces.reason(plain_bounces.text(parts))[2]
+    told = (_bounce(block, ours=ours, date=date, words=words) for block in blocks)
+    found = [update for update in told if update is not None]
     return tuple(found[:1])  # a mail of ours has one recipient
 
 
@@ -89,8 +91,11 @@ def _plain_bounce(mail: Message, parts: Sequence[Message]) -> Sequence[Update]:
     )  # fmt: skip
 
 
-def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID], date: str) -> StatusUpdate | None:
-    """Return what one recipient's block says; None for what is still under way, or left our sight."""
+def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID], date: str, words: str) -> StatusUpdate | None:
+    """Return what one recipient's block says; None for what is still under way, or left our sight.
+
+    ``words`` are those for people: Exim gives its reason nowhere else.
+    """
     word = block.get("action", "").strip().lower()
     at, (provider_id, message_id) = _time(block.get("last-attempt-date", "") or date), ours
     if word == "delivered":
@@ -99,13 +104,15 @@ def _bounce(block: Mapping[str, str], *, ours: tuple[str, UUID], date: str) -> S
         return None
     status = _STATUS.match(block.get("status", ""))
     enhanced = ".".join(status.groups()) if status else ""
-    said = block.get("diagnostic-code", "").partition(";")[2].strip()
+    said = block.get("diagnostic-code", "").partition(";")[2].strip() or words
+    if enhanced in {"", "5.0.0"}:  # the words beside it often say more
+        enhanced = plain_bounces.reason(said)[0] or enhanced
     code = _CODE.search(said)
     number = int(code[1]) if code else 550
     recipient = block.get("final-recipient", "").partition(";")[2].strip()
     verdict, reason = bounced(enhanced, code=number, text=said)
-    words = " ".join(said.removeprefix(str(number)).lstrip("-").split())  # the code stands before them already
-    detail = shown(words or enhanced, without=recipient)
+    short = " ".join(said.removeprefix(str(number)).lstrip("-").split())  # the code stands before them already
+    detail = shown(short or enhanced, without=recipient)
     return StatusUpdate(
         provider_id,
         StatusKind.BOUNCED,
