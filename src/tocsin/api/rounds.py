@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from tocsin import story
-from tocsin.api import messages
+from tocsin.api import accounts, messages
 from tocsin.containment import commands, queries
 from tocsin.containment.ports import Connector
 from tocsin.containment.values import System, Worked
@@ -22,6 +22,7 @@ PUBLISH_SECONDS = 0.5  # between two looks: a change is to be with the gates wit
 JOURNAL_EVERY = 10  # looks
 POLL_SECONDS = 30  # between two questions to a transmitter of signals that does not say how often
 TROUBLE_SECONDS = 5.0
+_ASKING = frozenset({"contain", "media", "accounts"})  # rounds that ask other systems
 _LOG = logging.getLogger("tocsin.api")
 
 
@@ -32,8 +33,8 @@ class _Stopping(Exception):
 def begin(wired: Any, *, stop: threading.Event) -> list[threading.Thread]:
     """Start the rounds in threads of their own, each with its own connection; they end soon after ``stop``.
 
-    Those of containment and of files may be in the middle of asking a slow system: they are not waited for. What they
-    hold is leased, and whoever works next goes on from the rows.
+    Those of containment, files and accounts may be in the middle of asking a slow system: they are not waited for. What
+    they hold is leased, and whoever works next goes on from the rows.
     """
     rounds = {
         "publish": _publishing(stop),
@@ -41,9 +42,10 @@ def begin(wired: Any, *, stop: threading.Event) -> list[threading.Thread]:
         "intake": messages.intake(wired, stop=stop),
         "media": messages.media(wired, stop=stop),
         "outbox": messages.outbox(stop=stop),
+        "accounts": accounts.accounts(wired, stop=stop),
     }
     threads = [
-        threading.Thread(target=_again, args=(look, stop), name=f"tocsin-{name}", daemon=name in {"contain", "media"})
+        threading.Thread(target=_again, args=(look, stop), name=f"tocsin-{name}", daemon=name in _ASKING)
         for name, look in rounds.items()
     ]
     for thread in threads:

@@ -5,12 +5,14 @@ They are counted together by all processes, which share one hourly limit.
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
 
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
+from tocsin.kernel import clock
 from tocsin.messaging.channels import check_may_connect
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
@@ -28,6 +30,31 @@ ON CONFLICT (scope) DO UPDATE
                  + make_interval(secs => 1 / %(rate)s)
 RETURNING extract(epoch FROM free_at - clock_timestamp())::float - 1 / %(rate)s
 """
+
+
+# Whoever moves the moment on has the turn; the others find it in the future.
+_TURN = """
+INSERT INTO tocsin_linepace AS line (scope, per_second, room, free_at) VALUES (%(scope)s, 0, 0, %(until)s)
+ON CONFLICT (scope) DO UPDATE SET free_at = excluded.free_at WHERE line.free_at <= %(now)s
+RETURNING 1
+"""
+
+
+def take_account_turn(account: str, *, every: timedelta) -> bool:
+    """Say whether an account is to be asked about itself now; of all processes one is told so, once in ``every``."""
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(_TURN, {"scope": f"asked:{account}", "now": now, "until": now + every})
+        return cursor.fetchone() is not None
+
+
+def return_account_turn(account: str, *, after: timedelta) -> None:
+    """Let an account that could not be asked be asked again sooner."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE tocsin_linepace SET free_at = least(free_at, %s) WHERE scope = %s",
+            [clock.now() + after, f"asked:{account}"],
+        )
 
 
 def take_call(account: str) -> float:

@@ -2,7 +2,13 @@
 
 from tocsin.messaging.apps import OVERLAP_HOURS, add_app, remove_app, rotate_app
 from tocsin.messaging.bodies import erase_bodies
-from tocsin.messaging.calling import call_turn, check_may_change_account, record_account_change
+from tocsin.messaging.calling import (
+    call_turn,
+    check_may_change_account,
+    record_account_change,
+    return_account_turn,
+    take_account_turn,
+)
 from tocsin.messaging.channels import add_channel, hold_channel, release_channel, remove_channel
 from tocsin.messaging.claiming import claim
 from tocsin.messaging.deciding import cancel_messages, decide_unknown
@@ -55,11 +61,13 @@ __all__ = [
     "remove_channel",
     "resume",
     "retry_intake",
+    "return_account_turn",
     "rotate_app",
     "save_templates",
     "sealed_places",
     "settle",
     "store_intake",
+    "take_account_turn",
     "take_intake",
     "tell_lines",
 ]

@@ -13,6 +13,7 @@ API_VERSION = "v24.0"
 BASE_URL = "https://graph.facebook.com"
 ARCHIVE_URL = "https://api.facebook.com"
 TIMEOUT_SECONDS = 30.0
+ASK_HOURS = 6.0
 # Messages a second a number may send (Meta, throughput): set by Meta, except that shared numbers stay at 20.
 LEVELS: Mapping[str, float] = {"STANDARD": 80.0, "HIGH": 1000.0, "COEXISTENCE": 20.0}
 # People a portfolio may begin to write to in any 24 h (Meta, messaging limits).
@@ -38,6 +39,7 @@ SETTINGS: Mapping[str, str] = {
     "people_per_day": gettext_noop(
         "people the portfolio may begin to write to in 24 h, instead of tier; -1: any number"
     ),
+    "ask_hours": gettext_noop("hours between two looks at templates and limits, beside the webhooks; 6, 0: never"),
     "direct_send": gettext_noop("yes: the account may send utility texts without a template"),
     "base_url": gettext_noop("address of the Graph API; https://graph.facebook.com if left out"),
     "archive_url": gettext_noop("address that archives templates; Meta's own, or base_url where that is given"),
@@ -73,6 +75,7 @@ class NumberSettings:
     number: str
     level: str
     people_per_day: int | None
+    ask_hours: float
     is_direct: bool
 
 
@@ -91,6 +94,7 @@ def read(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) 
         number=number,
         level=given.choice("level", of=list(LEVELS), default="STANDARD"),
         people_per_day=_people(given),
+        ask_hours=given.number("ask_hours", default=ASK_HOURS, least=0) or 0.0,
         is_direct=given.flag("direct_send", default=False),
     )
 
