@@ -193,6 +193,10 @@ def _to_address(text: str, *, ready: Ready, dry_run: bool, acts: Acting) -> Sequ
     prepared = sending.prepare(wording.for_person(person, accounts=accounts, language=language))
     if dry_run:
         listing.lines(_("To {address}:").format(address=customers.masked(address)), prepared.shown)
+        if prepared.parts:
+            listing.lines(_("SMS: {n}").format(n=format_number(prepared.parts)))
+        if prepared.remark:
+            listing.lines(prepared.remark, style="yellow")
         return ()
     draft = Draft(
         channel=order.channel, address=address, address_kind=kind, prepared=prepared, priority=order.priority,
@@ -253,10 +257,14 @@ def _print_told(told: Told, *, reached: Reached, queued: bool) -> None:
             rows.append((_("had theirs already"), format_number(told.known)))
     if len(told.by_language) > 1:
         rows += [(_("in {language}").format(language=name), format_number(n)) for name, n in told.by_language.items()]
+    if told.parts and not queued:
+        rows.append((_("SMS"), format_number(told.parts)))
     rows += [(_(UNTOLD[reason]), format_number(n)) for reason, n in [*reached.nobody.items(), *told.untold.items()]]
     if reached.attackers:
         rows.append((_("accounts of the intruder, never told"), format_number(reached.attackers)))
     listing.console().print(listing.pairs(rows))
+    for remark in told.remarks:
+        listing.lines(remark, style="yellow")
     for example in told.examples:
         listing.lines(_("The channel says: {why}").format(why=example), style="yellow")
     if told.shut:

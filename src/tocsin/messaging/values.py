@@ -89,7 +89,8 @@ class Prepared:
 
     ``needs_window``: free-form, so only within 24 h of the person's last message; ``fallback`` is then the content of
     a template to be sent instead, or None. ``template`` is ``name/language`` of the one it uses, or empty. ``shown`` is
-    its text as the person will see it.
+    its text as the person will see it. ``parts`` is how many the provider counts and charges it as, 0 where it does not
+    count so; ``remark`` what whoever sends it should know before, translated, or empty.
     """
 
     content: Content
@@ -99,6 +100,8 @@ class Prepared:
     fallback_template: str = ""
     category: str = ""  # of price: marketing, utility, authentication, service
     shown: str = ""
+    parts: int = 0
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +258,17 @@ class Objection:
     stopped: bool
     at: datetime
     line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingObjection:
+    """What somebody stopped and has not taken back; ``purpose`` None is everything but security notices."""
+
+    kind: AddressKind
+    address: str
+    purpose: Purpose | None
+    reason: str
+    since_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

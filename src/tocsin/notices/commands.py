@@ -105,6 +105,8 @@ class _Telling:
         self.examples: list[str] = []
         self.ids: list[UUID] = []
         self.shown = ""
+        self.parts = 0
+        self.remarks: list[str] = []
         self.shut = 0
         self._prepared: dict[str, Prepared] = {}
         self._personal = wording.personal()
@@ -133,7 +135,7 @@ class _Telling:
         return Told(
             people=self.people, queued=self.queued, known=self.known, untold=dict(self.untold),
             by_language=dict(self.languages), examples=tuple(self.examples), ids=tuple(self.ids), shown=self.shown,
-            shut=self.shut,
+            parts=self.parts, remarks=tuple(self.remarks), shut=self.shut,
         )  # fmt: skip
 
     def _draft(self, each: ToTell) -> Draft | None:
@@ -153,6 +155,9 @@ class _Telling:
             return None
         self.people += 1
         self.shown = self.shown or prepared.shown
+        self.parts += prepared.parts
+        if prepared.remark and len(self.remarks) < EXAMPLES_MAX and prepared.remark not in self.remarks:
+            self.remarks.append(prepared.remark)
         self.languages[language] += 1
         kind, value = address
         order = self.order

@@ -83,4 +83,6 @@ class Told:
     examples: Sequence[str] = field(default_factory=tuple)  # why a text was not carried, without its person
     ids: Sequence[UUID] = field(default_factory=tuple)  # of the first messages queued
     shown: str = ""  # how the first of them reads
+    parts: int = 0  # what the provider charges them as (SMS), 0 where it does not count so
+    remarks: Sequence[str] = field(default_factory=tuple)  # what to know before sending, each once
     shut: int = 0  # of the messages: withheld, unless the person writes first, for their 24 hours are over

@@ -16,6 +16,7 @@ from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
 from tocsin.integrations.http_calls.posting import NotSent, Posting, Unanswered
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS
 from tocsin.integrations.sms import replies, writing
+from tocsin.integrations.sms.segments import PlainLetters
 from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.messaging.ports import OutcomeUnknown
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared
@@ -26,6 +27,7 @@ SETTINGS: Mapping[str, str] = {
     "from": gettext_noop("number or sender's name the SMS come from"),
     "messaging_service": gettext_noop("SID of a messaging service, MG..., instead of one number"),
     "callback_url": gettext_noop("where reports come in: https://your.host/webhooks/v1/ID"),
+    "plain_letters": writing.PLAIN_LETTERS,
     "country": gettext_noop("country of numbers written without one, two letters"),
     "base_url": gettext_noop("address of the provider; https://api.twilio.com if left out"),
     **{name: HTTP_SETTINGS[name] for name in ("ca_file", "plain_http", "proxy", "timeout_seconds", "per_second")},
@@ -65,6 +67,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         sender=_sender(given),
         callback=callback,
         country=country,
+        letters=writing.plain_letters(given),
         credentials="Basic " + base64.b64encode(credentials).decode(),
         seconds_max=timeout_seconds + LATE_SECONDS,
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
@@ -96,12 +99,13 @@ class Sms:
         sender: _From,
         callback: str,
         country: str,
+        letters: PlainLetters,
         credentials: str,
         seconds_max: float,
         limits: ChannelLimits,
     ) -> None:
         self._posting, self._address, self._sender, self._callback = posting, address, sender, callback
-        self._country, self._headers = country, {"Authorization": credentials}
+        self._country, self._letters, self._headers = country, letters, {"Authorization": credentials}
         self.line, self.account, self.portfolio = sender.value, account, ""
         self.reports, self.seconds_max, self.limits = bool(callback), seconds_max, limits
 
@@ -111,7 +115,7 @@ class Sms:
 
     def prepare(self, content: Content) -> Prepared:
         """Return what sending this needs: ``{"text"}``. ``category`` says how it is carried: ``gsm7-2``, ``ucs2-1``."""
-        return writing.prepared(content)
+        return writing.prepared(content, letters=self._letters)
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one SMS to the provider."""

@@ -83,6 +83,21 @@ def test_every_kind_is_explained(capsys):
     assert tocsin(capsys, "channel", "kinds", "pigeon")[0] == 2
 
 
+def test_how_many_sms_a_text_becomes_is_said_before_it_is_sent(url, tmp_path, capsys):
+    config, token = tmp_path / "sms.yml", tmp_path / "token.txt"
+    config.write_text('account_sid: AC1234\nfrom: "+15005550006"\n', encoding="utf-8")
+    token.write_text("hush", encoding="utf-8")
+    assert (
+        tocsin(capsys, "channel", "add", "sms", "--kind", "sms", "--config", config, "--secret", f"token=@{token}")[0]
+        == 0
+    )
+    text = "C’est " + "a" * 80
+    code, out, _err = tocsin(
+        capsys, "message", "send", "--channel", "sms", "--to", "+33612345678", "--text", text, "--dry-run"
+    )
+    assert code == 0 and "SMS: 2" in out and "’ make it 2 SMS instead of 1" in out
+
+
 def test_a_bounce_from_a_pipe_is_kept_and_without_a_place_the_mail_server_tries_again(
     url, tmp_path, capsys, monkeypatch
 ):

@@ -9,9 +9,9 @@ import pytest
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.http_calls.posting import Answer
-from tocsin.integrations.sms import channel, replies
+from tocsin.integrations.sms import channel, replies, writing
 from tocsin.integrations.sms.receiving import RECEIVING
-from tocsin.integrations.sms.segments import Segments, segments
+from tocsin.integrations.sms.segments import PlainLetters, Segments, plain, segments
 from tocsin.messaging.errors import ChannelNotUnderstood
 from tocsin.messaging.ports import OutcomeUnknown
 from tocsin.messaging.values import Aside, InboundUpdate, Objection, Reason, StatusKind, StatusUpdate, Verdict
@@ -42,6 +42,40 @@ TOKEN = "12345"
 )
 def test_a_text_is_carried_in_parts(text: str, carried: Segments):
     assert segments(text) == carried
+
+
+@pytest.mark.parametrize(
+    ("text", "letters", "plain_text"),
+    [
+        ("L’alarme – enfin…", PlainLetters.SIGNS, "L'alarme - enfin..."),
+        ("L’alarme – enfin…", PlainLetters.NO, "L’alarme – enfin…"),
+        (
+            "Bient\N{LATIN SMALL LETTER O WITH CIRCUMFLEX}t\u202f!",
+            PlainLetters.SIGNS,
+            "Bientôt\u202f!",
+        ),  # no use: ô stays
+        ("Bientôt\u202f!", PlainLetters.ACCENTS, "Bientot !"),
+        ("cœur, ça, été, ñ", PlainLetters.ACCENTS, "coeur, ca, été, ñ"),
+        ("e\N{COMBINING ACUTE ACCENT}t\N{COMBINING DIAERESIS}", PlainLetters.ACCENTS, "ét"),
+        ("Привет ê", PlainLetters.ACCENTS, "Привет ê"),
+        ("Prüfung: Größe 3 €", PlainLetters.ACCENTS, "Prüfung: Größe 3 €"),
+    ],
+)
+def test_letters_are_written_otherwise_only_where_that_keeps_a_text_in_the_basic_alphabet(text, letters, plain_text):
+    assert plain(text, letters=letters) == plain_text
+
+
+def test_who_sends_is_told_which_letters_make_a_text_dearer_and_how_many_sms_it_becomes():
+    text = "Votre compte a été fermé par précaution. Changez votre mot de passe dès que possible, s’il vous plaît."
+    told = writing.prepared({"text": text})
+    assert (told.parts, told.category) == (2, "ucs2-2")
+    assert told.remark.startswith("’ î make it 2 SMS instead of 1")
+    plainer = writing.prepared({"text": text}, letters=PlainLetters.ACCENTS)
+    assert (plainer.parts, plainer.remark) == (1, "") and plainer.shown == plainer.content["text"]
+    assert plainer.shown.endswith("dès que possible, s'il vous plait.")
+    assert not writing.prepared({"text": "Привет"}).remark and not writing.prepared({"text": "ê"}).remark
+    many = writing.prepared({"text": "âêîôû ëï\u00a0" + "a" * 150}).remark
+    assert many.startswith("â ê î ô û ë ...")
 
 
 def test_a_signature_is_the_one_of_the_providers_own_example():
@@ -156,6 +190,7 @@ def test_an_answer_that_is_no_success_means(status: int, body: bytes, verdict: V
         ({"account_sid": "../x"}, "account_sid"),
         ({"base_url": "http://sms.example"}, "base_url"),
         ({"country": "ZZ"}, "country"),
+        ({"plain_letters": "perhaps"}, "plain_letters"),
     ],
 )
 def test_a_wrong_setting_is_named(changes: dict[str, str], place: str):

@@ -21,6 +21,7 @@ from tocsin.integrations.sms import writing
 from tocsin.integrations.sms.kannel import replies
 from tocsin.integrations.sms.kannel.spelling import line_of, report_token
 from tocsin.integrations.sms.replies import not_reached
+from tocsin.integrations.sms.segments import PlainLetters, segments
 from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.kernel.remarks import Remark, Standing
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
@@ -34,6 +35,7 @@ SETTINGS: Mapping[str, str] = {
     "smsc": gettext_noop("id of the message centre they go through; Kannel decides if left out"),
     "parts_max": gettext_noop("SMS one text may become; 10 if left out, no more than max-messages of the sendsms-user"),
     "validity_minutes": gettext_noop("minutes the message centre keeps trying; as long as it likes if left out"),
+    "plain_letters": writing.PLAIN_LETTERS,
     "country": gettext_noop("country of numbers written without one, two letters"),
     **{name: HTTP_SETTINGS[name] for name in ("ca_file", "plain_http", "proxy", "timeout_seconds", "per_second")},
 }
@@ -66,7 +68,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
             mend=_("A sender's name has 11 letters or digits at most."),
         )  # fmt: skip
     headers = {"X-Kannel-Username": username, "X-Kannel-Password": _password(given), "X-Kannel-From": sender}
-    if smsc := given.text("smsc", default=""):
+    if given.text("smsc", default=""):
         headers["X-Kannel-SMSC"] = _printable(given, "smsc")
     if validity := given.number("validity_minutes", default=None, least=1):
         headers["X-Kannel-Validity"] = str(int(validity))
@@ -78,10 +80,10 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         callback=_callback(given),
         callback_secret=given.secret("callback_secret") if given.text("callback_url", default="") else "",
         country=country,
+        letters=writing.plain_letters(given),
         parts_max=int(given.number("parts_max", default=PARTS_MAX, least=1) or PARTS_MAX),
         seconds_max=timeout_seconds + LATE_SECONDS,
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
-        smsc=smsc,
     )
 
 
@@ -129,14 +131,14 @@ class Kannel:
         callback: str,
         callback_secret: str,
         country: str,
+        letters: PlainLetters,
         parts_max: int,
         seconds_max: float,
         limits: ChannelLimits,
-        smsc: str,
     ) -> None:
         self._posting, self._address, self._headers = posting, address, headers
         self._callback, self._callback_secret = callback, callback_secret
-        self._country, self._parts_max, self._smsc = country, parts_max, smsc
+        self._country, self._letters, self._parts_max = country, letters, parts_max
         self.line = line_of(headers["X-Kannel-From"])
         self.account = f"{headers['X-Kannel-Username']}@{address.host}:{address.port}"
         self.reports, self.seconds_max, self.limits = bool(callback), seconds_max, limits
@@ -147,13 +149,14 @@ class Kannel:
 
     def prepare(self, content: Content) -> Prepared:
         """Return what sending this needs: ``{"text"}``. ``category`` says how it is carried: ``gsm7-2``, ``ucs2-1``."""
-        return writing.prepared(content, parts_max=self._parts_max)
+        return writing.prepared(content, letters=self._letters, parts_max=self._parts_max)
 
     async def send(self, message: Outgoing) -> Accepted:
         """Hand one SMS to Kannel: it returns once bearerbox, which keeps it, has taken it."""
         text = str(message.content["text"])
-        encoding = writing.prepared({"text": text}).category.partition("-")[0]
-        headers = {**self._headers, "X-Kannel-To": message.address, "X-Kannel-Coding": _CODINGS[encoding]}
+        headers = {
+            **self._headers, "X-Kannel-To": message.address, "X-Kannel-Coding": _CODINGS[segments(text).encoding],
+        }  # fmt: skip
         if self._callback:
             headers["X-Kannel-DLR-Mask"] = str(REPORTS_ASKED)
             headers["X-Kannel-DLR-URL"] = self._report_to(message.id)
