@@ -1,6 +1,8 @@
 """`tocsin keys`: the keys of this installation, rotated without stopping anything."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -32,6 +34,7 @@ _OTHERS = {
     "gate-hash": gettext_noop("hashes accounts in the gate's lists; without it every gate needs the new one"),
     "gate-feed": gettext_noop("lets gates fetch their lists; without it every gate needs the new one"),
 }
+Counted = tuple[str, Mapping[bytes, int]]  # a place, and how many values each key sealed there
 LEFT = 21  # the exit code when something is still sealed by an older key: nothing failed
 
 
@@ -54,8 +57,9 @@ def list_keys() -> None:
 
 
 @command.command("check")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.pass_obj
-def check(wired: Wired) -> int:
+def check(wired: Wired, as_json: bool) -> int:
     """Say what is sealed by which key, what would be lost without it, and what is to be mended.
 
     Ends with 1 when something is to be mended.
@@ -63,19 +67,39 @@ def check(wired: Wired) -> int:
     with wired.rows():
         counted = [(place.what, place.counts()) for place in _places()]
     keys = queries.seal_keys()
+    faults = [*_faults(keys), *_absent(keys, [counts for _what, counts in counted])]
+    if as_json:
+        click.echo(json.dumps(_plain(keys, counted, faults)))
+    else:
+        _print_check(keys, counted, faults)
+    return 1 if faults else 0
+
+
+def _plain(keys: Sequence[SealKey], counted: Sequence[Counted], faults: Sequence[str]) -> dict[str, Any]:
+    return {
+        "keys": [
+            {"name": key.name, "use": key.use, "file": str(key.path), "made_at": key.made_at.isoformat()}
+            for key in keys
+        ],
+        "sealed": [
+            {"what": what, "values": {key.hex(): count for key, count in counts.items()}} for what, counts in counted
+        ],
+        "faults": list(faults),
+    }  # fmt: skip
+
+
+def _print_check(keys: Sequence[SealKey], counted: Sequence[Counted], faults: Sequence[str]) -> None:
     table = listing.table(_("sealed"), *(f"{key.name} ({_word(key)})" for key in keys), _("by a key that is not there"))
     for what, counts in counted:
         known = [counts.get(bytes.fromhex(key.name), 0) for key in keys]
         listing.add(table, _(what), *map(format_number, [*known, sum(counts.values()) - sum(known)]))
     listing.console().print(table)
-    faults = [*_faults(keys), *_absent(keys, [counts for _what, counts in counted])]
     for fault in faults:
         listing.lines(fault, style="bold red")
     if not faults and not keys:
         listing.lines(_("Nothing is sealed yet; the key is made when something is."))
     elif not faults:
         listing.lines(_("All that is sealed can be opened. Keep a copy of these files apart from the database."))
-    return 1 if faults else 0
 
 
 @command.command("rotate")
@@ -111,24 +135,24 @@ def rotate(
 
 
 @command.command("remove")
-@click.argument("name")
+@click.argument("digits", metavar="NAME")
 @click.option("--reason", required=True, help="Why; it is kept in the journal.")
 @click.option("--yes", is_flag=True, help="Do not ask: what only this key opens is lost.")
 @acting
 @click.pass_obj
-def remove(wired: Wired, name: str, reason: str, yes: bool, acts: Acting) -> None:
+def remove(wired: Wired, digits: str, reason: str, yes: bool, acts: Acting) -> None:
     """Remove the key NAME though values are still sealed by it: nobody can open them any more."""
     with wired.rows():
         by = acts.author()
-        needed = sum(place.counts().get(_digits(name), 0) for place in _places())
+        needed = sum(place.counts().get(_bytes(digits), 0) for place in _places())
         if needed and not yes:
             asked = ngettext(
                 "{n} value that only this key opens will be lost for good. Go on?",
                 "{n} values that only this key opens will be lost for good. Go on?", needed,
             )  # fmt: skip
             click.confirm(asked.format(n=format_number(needed)), abort=True, err=True)
-        lost = commands.give_up_key(name, places=_places(), reason=reason, by=by)
-    listing.lines(_("The key {name} is removed. Remove it from your backups too.").format(name=name))
+        lost = commands.give_up_key(digits, places=_places(), reason=reason, by=by)
+    listing.lines(_("The key {name} is removed. Remove it from your backups too.").format(name=digits))
     for what, count in lost.items():
         listing.lines(_("Lost, {what}: {n}").format(what=_(what), n=format_number(count)))
 
@@ -137,9 +161,9 @@ def _places() -> tuple[SealedPlace, ...]:
     return (*containment.sealed_places(), *messaging.sealed_places())
 
 
-def _digits(name: str) -> bytes:
+def _bytes(digits: str) -> bytes:
     try:
-        return bytes.fromhex(name)
+        return bytes.fromhex(digits)
     except ValueError as error:
         raise click.UsageError(_("A key is named by 16 hexadecimal digits; see `tocsin keys list`.")) from error
 

@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,14 +83,15 @@ def opening(name: bytes) -> bytes:
 
     Raises SealedByAnotherKey when it is none of those there are, SealKeyMissing when the one that seals is gone too.
     """
-    found: Path | None = None
-    for path in _files():
-        if path.stat().st_size == KEY_BYTES:
-            key = _read(path)
-            if name_of(key) == name:
+    files = _files()
+    while True:
+        for _path, key, _about in _contents(files):
+            if len(key) == KEY_BYTES and name_of(key) == name:
                 return key
-            found = found or path
-    if found is None or found.name != SEALS:
+        seen, files = files, _files()
+        if files == seen:  # or else a rotation renamed a file while the others were read
+            break
+    if not (folder() / SEALS).exists():
         raise _missing()
     raise SealedByAnotherKey(
         _("This was sealed with another key than those that are there: {name}.").format(name=name.hex()),
@@ -105,20 +106,19 @@ def opening(name: bytes) -> bytes:
 def held() -> tuple[SealKey, ...]:
     """Return the keys there are: the one that seals, the next one, then those that only open. Each is there once."""
     found: dict[bytes, SealKey] = {}
-    for path in _files():
-        about = path.stat()
-        if about.st_size == KEY_BYTES:
-            name = name_of(_read(path))
+    for path, content, about in _contents(_files()):
+        if len(content) == KEY_BYTES:
             use = {SEALS: KeyUse.SEALS, NEXT: KeyUse.NEXT}.get(path.name, KeyUse.OPENS)
             made_at = datetime.fromtimestamp(about.st_mtime, tz=UTC)
             is_private = not about.st_mode & _READ_BY_OTHERS
+            name = name_of(content)
             found.setdefault(name, SealKey(name.hex(), use=use, path=path, made_at=made_at, is_private=is_private))
     return tuple(found.values())
 
 
 def unusable() -> tuple[Path, ...]:
     """Return the files among the keys that hold none: cut short, or something else."""
-    return tuple(path for path in _files() if path.stat().st_size != KEY_BYTES)
+    return tuple(path for path, content, _about in _contents(_files()) if len(content) != KEY_BYTES)
 
 
 def prepare() -> SealKey:
@@ -162,28 +162,41 @@ def switch() -> SealKey:
 def remove(name: str) -> None:
     """Remove every file of a key that only opens."""
     with _writable():
-        for path in _files():
-            if path.name != SEALS and path.stat().st_size == KEY_BYTES and name_of(_read(path)).hex() == name:
+        for path, content, _about in _contents(_files()):
+            if path.name != SEALS and len(content) == KEY_BYTES and name_of(content).hex() == name:
                 path.unlink()
         _keep_names()
 
 
-def _files() -> list[Path]:
-    """Return the files that may hold a key, the one that seals first, the next one after it."""
-    found = [path for path in folder().glob(f"{SEALS}*") if path.name == SEALS or path.name.startswith(f"{SEALS}.")]
+def _files() -> list[tuple[Path, int]]:
+    """Return the files that may hold a key with their inodes: the one that seals first, the next one after it."""
+    try:
+        with os.scandir(folder()) as entries:
+            found = [
+                (folder() / entry.name, entry.inode())
+                for entry in entries
+                if entry.name == SEALS or (entry.name.startswith(f"{SEALS}.") and entry.name != NAME)
+            ]
+    except FileNotFoundError:
+        return []
     order = {SEALS: 0, NEXT: 1}
-    return sorted((path for path in found if path.name != NAME), key=lambda path: (order.get(path.name, 2), path.name))
+    return sorted(found, key=lambda file: (order.get(file[0].name, 2), file[0].name))
+
+
+def _contents(files: Sequence[tuple[Path, int]]) -> Iterator[tuple[Path, bytes, os.stat_result]]:
+    for path, _inode in files:
+        try:
+            found = path, _bytes_of(path), path.stat()
+        except FileNotFoundError:  # renamed or removed meanwhile
+            continue
+        yield found
 
 
 def _read(path: Path) -> bytes:
     try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise SealKeyMissing(
-            _("The key that seals the secrets cannot be read: {why}.").format(why=error.strerror or ""),
-            where=path,
-            mend=_("Let the account Tocsin runs under read it, and nobody else: owner, and mode 0600."),
-        ) from error
+        key = _bytes_of(path)
+    except FileNotFoundError as error:
+        raise _missing() from error
     if len(key) != KEY_BYTES:
         raise SealKeyMissing(
             _("The key that seals the secrets is damaged."),
@@ -191,6 +204,19 @@ def _read(path: Path) -> bytes:
             mend=_("Restore this file from the backup of the installation."),
         )
     return key
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SealKeyMissing(
+            _("The key that seals the secrets cannot be read: {why}.").format(why=error.strerror or ""),
+            where=path,
+            mend=_("Let the account Tocsin runs under read it, and nobody else: owner, and mode 0600."),
+        ) from error
 
 
 def _write(name: str, content: bytes) -> None:
