@@ -9,6 +9,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.channel_rules import flagged, words
 from tocsin.cli.given import print_kinds, secrets_in, settings_in
 from tocsin.cli.whatsapp_received import webhook
 from tocsin.cli.wired import Wired
@@ -34,7 +35,8 @@ def command() -> None:
     """Connect the ways to people: WhatsApp numbers, mail servers, SMS lines, webhooks of your own product."""
 
 
-command.add_command(webhook)
+for each in (flagged, webhook, words):
+    command.add_command(each)
 
 
 @command.command("add")

@@ -15,11 +15,13 @@ from tocsin.messaging.deciding import cancel_messages, decide_unknown
 from tocsin.messaging.intake import erase_intake, retry_intake, store_intake, take_intake
 from tocsin.messaging.lines import keep as tell_lines
 from tocsin.messaging.media_fetching import erase_media, fetch_media
+from tocsin.messaging.objecting import object_to
 from tocsin.messaging.pacing import forget as forget_paces
 from tocsin.messaging.queueing import queue_messages
 from tocsin.messaging.rates import import_rates
 from tocsin.messaging.recovering import recover
 from tocsin.messaging.resealing import sealed_places
+from tocsin.messaging.rules import choose_when_flagged, choose_words
 from tocsin.messaging.sending import Sender
 from tocsin.messaging.settling import release, release_all_but, settle
 from tocsin.messaging.statuses import apply_statuses
@@ -38,6 +40,8 @@ __all__ = [
     "call_turn",
     "cancel_messages",
     "check_may_change_account",
+    "choose_when_flagged",
+    "choose_words",
     "claim",
     "decide_unknown",
     "erase_bodies",
@@ -49,6 +53,7 @@ __all__ = [
     "hold_channel",
     "hold_template",
     "import_rates",
+    "object_to",
     "pause",
     "queue_messages",
     "record_account_change",

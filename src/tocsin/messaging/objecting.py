@@ -1,17 +1,19 @@
 """Who does not want to be written to, or wants it again: the newest word counts, whatever came first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from tocsin.customers.values import AddressKind
 from tocsin.journal import commands as journal
-from tocsin.journal.values import MACHINE
+from tocsin.journal.values import MACHINE, Author
 from tocsin.kernel import clock
 from tocsin.messaging.naming import Followed
-from tocsin.messaging.values import Objection
+from tocsin.messaging.values import Objection, Purpose, StandingObjection
+from tocsin.staff import permissions
+from tocsin.staff.permissions import Act
 
 # Of a stop and a resumption at the same moment the stop counts.
 _KEEP = """
@@ -33,6 +35,16 @@ DO UPDATE SET reason = excluded.reason, since_at = excluded.since_at, lifted_at 
 WHERE o.lifted_at <= excluded.since_at
 RETURNING kind, address, purpose, TRUE
 """
+# Under every name of the person: what is said under one counts for all.
+_STANDING = """
+SELECT DISTINCT o.kind, o.address, o.purpose, o.reason, o.since_at
+  FROM unnest(%s::text[], %s::text[]) AS asked(kind, value) CROSS JOIN LATERAL (
+       SELECT asked.kind, asked.value
+        UNION SELECT n.kind, n.value FROM tocsin_addressname n WHERE n.other_value = asked.value
+                 AND n.other_kind = asked.kind AND n.kind <> n.other_kind) AS same
+  JOIN tocsin_personobjection o ON o.kind = same.kind AND o.address = same.value AND o.lifted_at IS NULL
+ ORDER BY o.since_at, o.kind, o.purpose
+"""
 Key = tuple[str, str, str]  # kind and value of the address, purpose
 
 
@@ -46,10 +58,13 @@ class Stop(NamedTuple):
     at: datetime
 
 
-def keep(told: Sequence[tuple[Objection, str]]) -> None:
-    """Keep what people said, each with the portfolio it was said in; what is news is recorded once."""
+def keep(told: Sequence[tuple[Objection, str]]) -> set[Key]:
+    """Keep what people said, each with the portfolio it was said in; what is news is recorded once.
+
+    Returns the stops that are news.
+    """
     if not told:
-        return
+        return set()
     now = clock.now()
     followed = Followed(
         (portfolio, kind.value, value) for each, portfolio in told for kind, value in each.addresses.items()
@@ -64,7 +79,7 @@ def keep(told: Sequence[tuple[Objection, str]]) -> None:
     rows = [
         (*key, "stopped" if stopped else "resumed", at, stopped) for key, (at, stopped) in sorted(newest.items())
     ]  # fmt: skip
-    _write(_KEEP, rows)
+    return _write(_KEEP, rows)
 
 
 def keep_stops(told: Sequence[Stop]) -> None:
@@ -76,9 +91,35 @@ def keep_stops(told: Sequence[Stop]) -> None:
     _write(_REFUSE, [(*key, reason, at) for key, (at, reason) in sorted(newest.items())])
 
 
-def _write(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+def standing(known: Iterable[tuple[AddressKind, str]]) -> list[StandingObjection]:
+    """Return what people with these addresses stopped and have not taken back, oldest first."""
+    asked = [(kind.value, compared(kind, value)) for kind, value in known]
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDING, [[kind for kind, _value in asked], [value for _kind, value in asked]])
+        return [
+            StandingObjection(AddressKind(kind), address, Purpose(purpose) if purpose else None, reason, since_at)
+            for kind, address, purpose, reason, since_at in cursor.fetchall()
+        ]
+
+
+def object_to(
+    known: Sequence[tuple[AddressKind, str]], *, purpose: Purpose | None, stopped: bool, reason: str, by: Author
+) -> None:
+    """Keep what somebody told staff, on the telephone or by letter; None means everything but security notices."""
+    permissions.check(Act.WRITE_CUSTOMERS, by=by)
+    now = clock.now()
+    with transaction.atomic():
+        keep([(Objection({kind: value}, purpose, stopped=stopped, at=now), "") for kind, value in known])
+        facts = {"purpose": purpose.value if purpose else "all", "stopped": stopped, "addresses": len(known)}
+        personal = {"reason": (reason, "customers")} if reason else {}
+        journal.write(
+            verb="messaging.objection_told", subject="customers", by=by, facts=facts, personal=personal
+        )  # fmt: skip
+
+
+def _write(sql: str, rows: Sequence[tuple[object, ...]]) -> set[Key]:
     if not rows:
-        return
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
         news = cursor.fetchall()
@@ -89,6 +130,7 @@ def _write(sql: str, rows: Sequence[tuple[object, ...]]) -> None:
             rows=[(f"{kind} {purpose or 'all'} {'stopped' if stopped else 'resumed'}", address)
                   for kind, address, purpose, stopped in news],
         )  # fmt: skip
+    return {(kind, address, purpose) for kind, address, purpose, stopped in news if stopped}
 
 
 def compared(kind: str, address: str) -> str:

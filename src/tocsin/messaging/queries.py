@@ -5,8 +5,10 @@ from tocsin.messaging.channels import channel, channel_secrets, channels
 from tocsin.messaging.inbound import Heard, addresses_in_window, heard, inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
 from tocsin.messaging.media_fetching import Media, media_of, media_pieces
+from tocsin.messaging.objecting import standing as standing_objections
 from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
 from tocsin.messaging.rates import Rate, rates
+from tocsin.messaging.rules import ChannelRules, WhenFlagged, Words, channel_rules
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
@@ -16,6 +18,7 @@ from tocsin.messaging.waiting import OPEN_STATES, outbox_status
 
 __all__ = [
     "OPEN_STATES",
+    "ChannelRules",
     "Heard",
     "KeptFile",
     "Media",
@@ -24,12 +27,15 @@ __all__ = [
     "SpendBy",
     "Spent",
     "Template",
+    "WhenFlagged",
+    "Words",
     "addresses_in_window",
     "app",
     "app_named",
     "apps",
     "body_of",
     "channel",
+    "channel_rules",
     "channel_secrets",
     "channels",
     "heard",
@@ -47,6 +53,7 @@ __all__ = [
     "price_of",
     "rates",
     "spend",
+    "standing_objections",
     "template",
     "templates",
     "trace",

@@ -10,7 +10,7 @@ from datetime import timedelta
 from django.db import connection
 
 from tocsin.kernel import clock
-from tocsin.messaging import holding, inbound, lines, naming, objecting, pricing, statuses, templates
+from tocsin.messaging import holding, inbound, lines, naming, objecting, pricing, statuses, stop_words, templates
 from tocsin.messaging.naming import Line, Lines
 from tocsin.messaging.states import IntakeState
 from tocsin.messaging.values import (
@@ -66,10 +66,19 @@ def _apply_kind(remains: Sequence[Remains], lines_of: Lines, *, kind: str) -> No
     news = naming.name(said)
     inbound.keep([(one.taken, each, lines_of[each.line]) for one, each in told.inbound])
     inbound.share_windows(news)
-    objecting.keep([(each, _portfolio(lines_of.get(each.line))) for _, each in told.objections])
+    _objections(told, lines_of)
     templates.keep([each for _, each in told.templates])
     lines.keep([each for _, each in told.lines])
     _statuses(told.statuses, lines_of, not_of=_channels_of_others(kind))
+
+
+def _objections(told: "_Told", lines_of: Lines) -> None:
+    """Keep what people said by the word alone, and what the provider says they said."""
+    spoken = stop_words.spoken([(each, lines_of[each.line]) for _, each in told.inbound])
+    by_word = [(objection, each.line.portfolio) for each in spoken for objection in each.objections]
+    told_us = [(each, _portfolio(lines_of.get(each.line))) for _, each in told.objections]
+    news = objecting.keep([*by_word, *told_us])
+    stop_words.answer(spoken, news=news)
 
 
 @dataclass(slots=True)
@@ -142,7 +151,8 @@ def _refusals(ours: Iterable[StatusUpdate]) -> None:
             [
                 holding.Refusal(
                     each.message_id or message_ids[each.provider_id], each.verdict or Verdict.DEAD,
-                    each.reason or Reason.REFUSED, each.code, complained=each.status is StatusKind.COMPLAINED, at=each.at,
+                    each.reason or Reason.REFUSED, each.code,
+                    complained=each.status is StatusKind.COMPLAINED, at=each.at,
                 )
                 for each in fresh if each.message_id or each.provider_id in message_ids
             ],
