@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.customer_wishes import object_to, wishes
 from tocsin.cli.wired import Wired
 from tocsin.customers import commands, queries
 from tocsin.customers.errors import NoSuchCustomer
@@ -53,6 +54,9 @@ KINDS = {
 @click.group("customer")
 def command() -> None:
     """Bring in the people behind the accounts, and see whether they can be reached."""
+
+
+command.add_command(object_to)
 
 
 @command.command("import")
@@ -98,12 +102,14 @@ def show(wired: Wired, account: str, reveal: bool, acts: Acting) -> None:
             )
         if reveal:
             commands.record_reveal(f"person:{person.id}", addresses=len(person.addresses), by=acts.author())
+        stopped = wishes(person.addresses)
     rows: list[tuple[str, object]] = [
         (_("name"), person.name or _("not known")),
         (_("language"), person.language or _("not known")),
         (_("accounts"), ", ".join(person.accounts)),
     ]
     rows += [(_(KINDS[each.kind]), _address(each, reveal=reveal)) for each in person.addresses]
+    rows += stopped
     listing.console().print(listing.pairs(rows))
     if not person.addresses:
         listing.lines(_("There is no way to reach this person."), style="yellow")
