@@ -167,15 +167,21 @@ class SmallDisk:
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
 
     def fill(self) -> None:
-        """Leave no room, but for a few pages."""
-        found = os.statvfs(self.folder)
-        self._resize((found.f_blocks - found.f_bfree + 16) * found.f_frsize)
+        """Leave no room, but for a few pages; what is written meanwhile may need another look."""
+
+        def is_full() -> bool:
+            found = os.statvfs(self.folder)
+            return self._resized((found.f_blocks - found.f_bfree + 16) * found.f_frsize)
+
+        until(is_full, every=0.01)
 
     def free(self) -> None:
-        self._resize(self.megabytes * 1024 * 1024)
+        """Make room."""
+        assert self._resized(self.megabytes * 1024 * 1024)
 
-    def _resize(self, size: int) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", str(self.folder)], check=True)
+    def _resized(self, size: int) -> bool:
+        words = ["mount", "-o", f"remount,size={size}", str(self.folder)]
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def disk_full(disk: SmallDisk, place: Place) -> Strike:
