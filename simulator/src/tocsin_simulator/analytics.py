@@ -206,8 +206,10 @@ async def read_account(world: World, request: Request) -> Reply:
 
 
 async def change_account(world: World, request: Request) -> Reply:
-    """Confirm that templates may be analysed; other settings are taken and kept nowhere."""
+    """Confirm that templates may be analysed, or send marketing apart; other settings are taken and kept nowhere."""
     given = parameters(request)
+    if "disable_marketing_messages_on_cloud_api" in given:
+        world.records.marketing_apart = str(given["disable_marketing_messages_on_cloud_api"]).lower() == "true"
     if str(given.get("is_enabled_for_insights", "")).lower() == "true":
         world.records.template_insights = True
     return Reply({"success": True, "id": world.settings.waba_id})

@@ -44,6 +44,7 @@ async def send(world: World, request: Request) -> Reply:
     ordinal = world.ledger.received
     phone = request.given["phone"]
     body = request.json()
+    by_marketing = request.path.endswith("/marketing_messages")
     rules = faults_of(world, body, phone=phone, ordinal=ordinal)
     try:
         await before(world, rules, phone=phone)
@@ -51,6 +52,7 @@ async def send(world: World, request: Request) -> Reply:
             return receipts.mark(world, body, phone=phone)
         outgoing = checked(world, body, phone=phone)
         outgoing.rules = rules
+        check_way(world, outgoing, by_marketing=by_marketing)
         within_limits(world, outgoing)
     except GraphError as error:
         world.ledger.refused[error.code] += 1
@@ -143,6 +145,15 @@ def checked(world: World, body: Body, *, phone: str) -> Outgoing:
     if "context" in body:
         required(an_object(body["context"], place="context"), "message_id", of="context")
     return outgoing
+
+
+def check_way(world: World, outgoing: Outgoing, *, by_marketing: bool) -> None:
+    """Refuse a message that goes by the wrong endpoint: `marketing_messages` takes marketing templates only."""
+    is_marketing = outgoing.template is not None and outgoing.template.category == "MARKETING"
+    if by_marketing and not is_marketing:
+        raise GraphError(134100, "Only marketing templates may be sent with this endpoint.")
+    if is_marketing and not by_marketing and world.records.marketing_apart:
+        raise GraphError(131063, "Marketing templates of this account go by marketing_messages.")
 
 
 def recipient(world: World, body: Body, *, number: Number) -> tuple[Person, str, bool]:
@@ -311,25 +322,7 @@ def tell_error(world: World, number: Number, error: GraphError) -> None:
     world.emit("messages", value, phone=number.id)
 
 
-async def send_marketing(world: World, request: Request) -> Reply:
-    """Take a marketing template; `POST /{phone}/marketing_messages` takes nothing else."""
-    body = request.json()
-    if body.get("type") != "template":
-        raise GraphError(131055, "Only marketing templates may be sent with this endpoint.")
-    name, language = template_of(body)
-    template = world.template_named(name, language)
-    if template is not None and template.category != "MARKETING":
-        raise GraphError(131055, "Only marketing templates may be sent with this endpoint.")
-    return await send(world, request)
-
-
-def template_of(body: Body) -> tuple[str, str]:
-    """Return a template message's name and language, as far as they are there."""
-    content = an_object(body.get("template", {}), place="template")
-    return str(content.get("name", "")), str(an_object(content.get("language", {}), place="language").get("code", ""))
-
-
 ROUTES = (
     Route("POST", "/{version}/{phone}/messages", send, counted=False),
-    Route("POST", "/{version}/{phone}/marketing_messages", send_marketing, counted=False),
+    Route("POST", "/{version}/{phone}/marketing_messages", send, counted=False),
 )

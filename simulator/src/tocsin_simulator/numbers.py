@@ -99,6 +99,7 @@ async def read_number(world: World, request: Request) -> Reply:
 async def add_number(world: World, request: Request) -> Reply:
     """Add a number to the account; it cannot send before it is verified and registered."""
     given = parameters(request)
+    given.setdefault("cc", given.get("country_code"))  # one client of others says it so
     for name in ("cc", "phone_number"):
         if not given.get(name):
             raise missing(name)

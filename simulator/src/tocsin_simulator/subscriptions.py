@@ -1,8 +1,9 @@
 """Where webhooks go, and who may call: `subscribed_apps`, `subscriptions`, `debug_token`."""
 
+import hmac
 from typing import Any
 
-from tocsin_simulator.errors import missing
+from tocsin_simulator.errors import GraphError, missing
 from tocsin_simulator.fields import parameters
 from tocsin_simulator.routing import Reply, Request, Route
 from tocsin_simulator.world import World
@@ -110,12 +111,23 @@ async def debug_token(world: World, request: Request) -> Reply:
     return Reply({"data": data})
 
 
+async def app_token(world: World, request: Request) -> Reply:
+    """Answer the application's own token, which may set where its webhooks go."""
+    asked = request.query
+    if asked.get("client_id") != world.settings.app_id or not hmac.compare_digest(
+        asked.get("client_secret", "").encode(), world.settings.app_secret.encode()
+    ):
+        raise GraphError(1, title="Error validating client secret.", http=400)
+    return Reply({"access_token": world.app_token, "token_type": "bearer"})
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/{version}/{waba}/subscribed_apps", list_apps),
     Route("POST", "/{version}/{waba}/subscribed_apps", subscribe),
     Route("DELETE", "/{version}/{waba}/subscribed_apps", unsubscribe),
     Route("GET", "/{version}/{app}/subscriptions", list_subscriptions, counted=False),
     Route("POST", "/{version}/{app}/subscriptions", set_subscription, counted=False),
+    Route("GET", "/{version}/oauth/access_token", app_token, counted=False, open=True),
     Route("GET", "/{version}/debug_token", debug_token, counted=False),
     Route("GET", "/debug_token", debug_token, counted=False),
 )

@@ -21,7 +21,7 @@ async def no_calls(world: World, request: Request) -> Reply:
 
 async def no_permission(_world: World, request: Request) -> Reply:
     """Answer that somebody permitted no calls; they can be asked."""
-    if not request.query.get("user_wa_id"):
+    if not request.query.get("user_wa_id") and not request.query.get("recipient"):
         raise missing("user_wa_id")
     actions = [{"action_name": name, "can_perform_action": name != "start_call"}
                for name in ("send_call_permission_request", "start_call")]  # fmt: skip

@@ -140,4 +140,5 @@ class Records:
     subscribed_fields: list[str] = field(default_factory=list)
     verify_token: str = ""
     template_insights: bool = False
+    marketing_apart: bool = False  # marketing templates go by marketing_messages only
     assigned_users: dict[str, dict[str, Any]] = field(default_factory=dict)

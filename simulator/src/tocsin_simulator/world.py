@@ -65,6 +65,11 @@ class World:
         """Return an id nothing else has: 16 digits, the same in each run with the same seed."""
         return f"{(self.settings.seed * 7_919 + 1) % 9_000 + 1_000}{next(self._ids):012d}"
 
+    @property
+    def app_token(self) -> str:
+        """Return the application's own access token."""
+        return f"{self.settings.app_id}|{self.digest('app token', self.settings.app_secret).hex()[:27]}"
+
     def digest(self, *key: str | int) -> bytes:
         """Return 32 bytes that follow from the seed and the key alone."""
         return hashlib.blake2b("\0".join(map(str, key)).encode(), digest_size=32, key=self._key).digest()
