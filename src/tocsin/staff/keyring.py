@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from tocsin.kernel import failpoints, home
@@ -25,22 +26,36 @@ from tocsin.staff.values import KeyUse, SealKey
 VARIABLE = "TOCSIN_SECRETS_KEYS"
 SEALS, NEXT, NAME = "secrets", "secrets.next", "secrets.name"
 NAME_BYTES, KEY_BYTES = 8, 32
+# In the folder of the installation; one that somebody chose may let a group in, as systemd's credentials seem to.
 _READ_BY_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def folder() -> Path:
     """Return where the keys are or would be: ``TOCSIN_SECRETS_KEYS``, else ``keys`` in the installation's folder."""
+    return file_of(SEALS).parent
+
+
+def file_of(name: str) -> Path:
+    """Return the path of a file in that folder.
+
+    ``TOCSIN_SECRETS_KEYS`` that ends with ``_`` is the folder and the beginning of all names, as systemd loads them.
+    """
     named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else home.home_path() / "keys"
+    return _named_file(named, name) if named else home.home_path() / "keys" / name
 
 
 def place() -> str:
     """Return the file of the key that seals, cheaply: it is asked for with every value that is sealed."""
     named = os.environ.get(VARIABLE)
     if named:
-        return f"{named}/{SEALS}"
+        return str(_named_file(named, SEALS))
     named = os.environ.get("TOCSIN_HOME")
-    return f"{named}/keys/{SEALS}" if named else str(folder() / SEALS)
+    return f"{named}/keys/{SEALS}" if named else str(file_of(SEALS))
+
+
+@cache
+def _named_file(named: str, name: str) -> Path:
+    return Path(f"{named}{name}" if named.endswith("_") else f"{named}/{name}").expanduser()
 
 
 def stamp() -> tuple[int, int]:
@@ -59,13 +74,13 @@ def name_of(key: bytes) -> bytes:
 
 def current() -> bytes:
     """Return the key that seals; in the folder of an installation that never had one, it is made."""
-    path = folder() / SEALS
+    path = file_of(SEALS)
     if is_lost():
         raise _missing()
     if not path.exists():
         home.installation_key(SEALS)
     key = _read(path)
-    if not (folder() / NAME).exists():
+    if not file_of(NAME).exists():
         with suppress(KeyUnusable):  # a folder nobody may write into keeps no such note
             _note(key)
     return key
@@ -74,8 +89,8 @@ def current() -> bytes:
 def is_lost() -> bool:
     """Tell whether the key that seals is gone: there was one, or it is to be in a folder we make no key in."""
     # A folder somebody named that is not mounted yet looks like one that never held a key.
-    is_expected = bool(os.environ.get(VARIABLE)) or (folder() / NAME).exists()
-    return is_expected and not (folder() / SEALS).exists()
+    is_expected = bool(os.environ.get(VARIABLE)) or file_of(NAME).exists()
+    return is_expected and not file_of(SEALS).exists()
 
 
 def opening(name: bytes) -> bytes:
@@ -91,7 +106,7 @@ def opening(name: bytes) -> bytes:
         seen, files = files, _files()
         if files == seen:  # or else a rotation renamed a file while the others were read
             break
-    if not (folder() / SEALS).exists():
+    if not file_of(SEALS).exists():
         raise _missing()
     raise SealedByAnotherKey(
         _("This was sealed with another key than those that are there: {name}.").format(name=name.hex()),
@@ -108,9 +123,9 @@ def held() -> tuple[SealKey, ...]:
     found: dict[bytes, SealKey] = {}
     for path, content, about in _contents(_files()):
         if len(content) == KEY_BYTES:
-            use = {SEALS: KeyUse.SEALS, NEXT: KeyUse.NEXT}.get(path.name, KeyUse.OPENS)
+            use = {file_of(SEALS): KeyUse.SEALS, file_of(NEXT): KeyUse.NEXT}.get(path, KeyUse.OPENS)
             made_at = datetime.fromtimestamp(about.st_mtime, tz=UTC)
-            is_private = not about.st_mode & _READ_BY_OTHERS
+            is_private = not about.st_mode & (stat.S_IRWXO if os.environ.get(VARIABLE) else _READ_BY_OTHERS)
             name = name_of(content)
             found.setdefault(name, SealKey(name.hex(), use=use, path=path, made_at=made_at, is_private=is_private))
     return tuple(found.values())
@@ -123,7 +138,7 @@ def unusable() -> tuple[Path, ...]:
 
 def prepare() -> SealKey:
     """Make the next key, unless there is one already: it opens from now on, and seals nothing yet."""
-    if not (folder() / NEXT).exists():
+    if not file_of(NEXT).exists():
         _write(NEXT, secrets.token_bytes(KEY_BYTES))
         failpoints.reach("key_prepared")
     return next(key for key in held() if key.use is KeyUse.NEXT)
@@ -131,7 +146,7 @@ def prepare() -> SealKey:
 
 def begin() -> SealKey:
     """Make the first key, or one over the loss of the one before."""
-    seals, following = folder() / SEALS, folder() / NEXT
+    seals, following = file_of(SEALS), file_of(NEXT)
     if not seals.exists() and following.exists():
         with _writable():
             following.replace(seals)
@@ -144,11 +159,11 @@ def begin() -> SealKey:
 
 def switch() -> SealKey:
     """Let the next key seal; the one that did only opens from now on. Whoever seals notices with its next value."""
-    seals, following = folder() / SEALS, folder() / NEXT
+    seals, following = file_of(SEALS), file_of(NEXT)
     before = _read(seals)
     if name_of(_read(following)) != name_of(before):
         with _writable(), suppress(FileExistsError):  # as far as a rotation that died came
-            os.link(seals, folder() / f"{SEALS}.{name_of(before).hex()}")
+            os.link(seals, file_of(f"{SEALS}.{name_of(before).hex()}"))
             _keep_names()
         failpoints.reach("key_kept_for_opening")
     with _writable():
@@ -163,23 +178,24 @@ def remove(name: str) -> None:
     """Remove every file of a key that only opens."""
     with _writable():
         for path, content, _about in _contents(_files()):
-            if path.name != SEALS and len(content) == KEY_BYTES and name_of(content).hex() == name:
+            if path != file_of(SEALS) and len(content) == KEY_BYTES and name_of(content).hex() == name:
                 path.unlink()
         _keep_names()
 
 
 def _files() -> list[tuple[Path, int]]:
     """Return the files that may hold a key with their inodes: the one that seals first, the next one after it."""
+    seals, following, note = (file_of(name).name for name in (SEALS, NEXT, NAME))
     try:
         with os.scandir(folder()) as entries:
             found = [
                 (folder() / entry.name, entry.inode())
                 for entry in entries
-                if entry.name == SEALS or (entry.name.startswith(f"{SEALS}.") and entry.name != NAME)
+                if entry.name == seals or (entry.name.startswith(f"{seals}.") and entry.name != note)
             ]
     except FileNotFoundError:
         return []
-    order = {SEALS: 0, NEXT: 1}
+    order = {seals: 0, following: 1}
     return sorted(found, key=lambda file: (order.get(file[0].name, 2), file[0].name))
 
 
@@ -234,7 +250,7 @@ def _write(name: str, content: bytes) -> None:
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
-            aside.replace(where / name)
+            aside.replace(file_of(name))
         finally:
             aside.unlink(missing_ok=True)
         _keep_names()
@@ -243,7 +259,7 @@ def _write(name: str, content: bytes) -> None:
 def _give_to_owner(descriptor: int) -> None:
     """Root may rotate for the account Tocsin runs under: that account must be able to read what was made."""
     if os.geteuid() == 0:
-        seals = folder() / SEALS
+        seals = file_of(SEALS)
         owner = (seals if seals.exists() else folder()).stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
@@ -277,7 +293,7 @@ def _writable() -> Iterator[None]:
 def _missing() -> SealKeyMissing:
     return SealKeyMissing(
         _("The key that sealed the secrets is not there."),
-        where=folder() / SEALS,
+        where=file_of(SEALS),
         mend=_(
             "Restore this file from the backup of the installation. If there is none, `tocsin keys rotate --lost` "
             "makes a new one; what was sealed stays closed then, and the secrets must be given again with --replace."

@@ -148,6 +148,24 @@ def test_keys_kept_elsewhere_are_never_made_there_unasked(tmp_path: Path, monkey
     assert not (home.home_path() / "keys" / "secrets").exists()
 
 
+def test_keys_that_systemd_loads_as_a_folder_of_credentials_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = secrets.seal(b"before", about=ABOUT)
+    keyring.prepare()
+    keyring.switch()
+    keyring.prepare()
+    since = secrets.seal(b"since", about=ABOUT)
+    for path in keyring.folder().iterdir():  # LoadCredential=keys:FOLDER names them so
+        (tmp_path / f"keys_{path.name}").write_bytes(path.read_bytes())
+        (tmp_path / f"keys_{path.name}").chmod(0o440)
+    (tmp_path / "keys_journal").write_bytes(bytes(32))
+    found = [(key.name, key.use) for key in keyring.held()]
+    monkeypatch.setenv("TOCSIN_SECRETS_KEYS", f"{tmp_path}/keys_")
+    assert [(key.name, key.use) for key in keyring.held()] == found
+    assert all(key.is_private for key in keyring.held())
+    assert [secrets.unseal(each, about=ABOUT) for each in (before, since)] == [b"before", b"since"]
+    assert secrets.key_name(secrets.seal(b"x", about=ABOUT)).hex() == found[0][0]
+
+
 def test_a_rehearsal_has_keys_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TOCSIN_SECRETS_KEYS", str(tmp_path))
     with home.elsewhere(tmp_path / "rehearsal"):
