@@ -317,8 +317,10 @@ class Email(sender.ReachesByMail):
         if message.reply_to and contents.is_message_id(message.reply_to):
             headers += [("In-Reply-To", f"<{message.reply_to}>"), ("References", f"<{message.reply_to}>")]
         headers += self._unsubscribing(message, url=made.unsubscribe_url)
+        if made.language:
+            headers.append(("Content-Language", made.language))
         headers += made.headers
-        mail = mime.mail(headers, text=made.text, html=made.html, boundary=f"=_{message.id.hex}")
+        mail = mime.mail(headers, text=made.text, html=identity.html(made, message), boundary=f"=_{message.id.hex}")
         at = int(clock.now().timestamp())
         signed = dkim.signed(mail, signers=carried.signers, at=at) if carried.signers else mail
         return Envelope(ours, carried.return_path.replace(sender.MESSAGE, ours), recipient, signed, carried.wants)

@@ -1,4 +1,4 @@
-"""What can be sent as a mail: ``{"subject", "text", "html"?, "headers"?, "unsubscribe_url"?}``."""
+"""What can be sent as a mail: ``{"subject", "text", "html"?, "headers"?, "unsubscribe_url"?, "language"?}``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,8 @@ from tocsin.messaging.values import Content, Prepared
 SUBJECT_CHARACTERS_MAX = 250
 BODY_OCTETS_MAX = 10_000_000
 HEADER_CHARACTERS_MAX = 900  # a line may have 998 octets (RFC 5322, 2.1.1)
-_KNOWN = ("subject", "text", "html", "headers", "unsubscribe_url")
+_KNOWN = ("subject", "text", "html", "headers", "unsubscribe_url", "language")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # BCP 47, in short
 _OURS = frozenset({
     "from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "reply-to", "return-path", "mime-version",
     "content-type", "content-transfer-encoding", "content-disposition", "content-id", "content-language",
@@ -34,6 +35,7 @@ class Made:
     html: str
     headers: Sequence[mime.Header]
     unsubscribe_url: str
+    language: str = ""
 
 
 def prepared(content: Content) -> Prepared:
@@ -56,7 +58,10 @@ def made(content: Content) -> Made:
     url = _text(content, "unsubscribe_url") if content.get("unsubscribe_url") is not None else ""
     if url and not is_https(url):
         raise _wrong(_("it must begin with https:// and name a host."), where="unsubscribe_url")
-    return Made(subject, _text(content, "text"), html, _headers(content.get("headers", {})), url)
+    tongue = content.get("language", "")
+    if tongue != "" and not (isinstance(tongue, str) and _LANGUAGE.fullmatch(tongue)):
+        raise _wrong(_("it must be a language, such as fr or pt-BR."), where="language")
+    return Made(subject, _text(content, "text"), html, _headers(content.get("headers", {})), url, tongue)
 
 
 def is_https(text: str) -> bool:

@@ -7,9 +7,10 @@ from yarl import URL
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.channel_settings import ChannelSettings
-from tocsin.integrations.email import contents, mime, unsubscribing
+from tocsin.integrations.email import contents, layout, mime, unsubscribing
 from tocsin.integrations.email.addresses import normal_address
 from tocsin.integrations.email.lookups import Lookups, servers_of
+from tocsin.kernel import language
 from tocsin.kernel.language import gettext as _, gettext_noop
 from tocsin.messaging.errors import AddressNotUnderstood
 from tocsin.messaging.values import Content, Outgoing, Prepared, Purpose
@@ -25,6 +26,9 @@ SETTINGS: Mapping[str, str] = {
     "unsubscribe_to": gettext_noop(
         "e-mail address for unsubscribing, for mail programs that write instead; what arrives there ends in Tocsin"
     ),
+    "html": gettext_noop("yes: a mail that was written as text also gets an HTML part made from it"),
+    "colour": gettext_noop("colour of its frame, such as #14532d"),
+    "foot": gettext_noop("text at its end, such as the company's name and address"),
     "dns_servers": gettext_noop(
         "name servers `channel check` asks, ADDRESS or ADDRESS:PORT; the machine's own if left out"
     ),
@@ -45,6 +49,7 @@ class Identity:
     unsubscribe_to: str
     unsubscribe_key: str = field(repr=False)
     dns_servers: Sequence[tuple[str, int]]
+    look: layout.Look | None = None  # of the HTML made for texts; None: none is made
 
     @property
     def domain(self) -> str:
@@ -55,6 +60,25 @@ class Identity:
         """Return questions to the DNS."""
         return Lookups(self.dns_servers)
 
+    def html(self, made: contents.Made, message: Outgoing) -> str:
+        """Return the HTML of a mail: its own, or where the channel wants one, what is made from the text; else empty."""
+        if made.html or self.look is None:
+            return made.html
+        way = self.unsubscribe_address(message, url=made.unsubscribe_url)
+        with language.use(
+            made.language[:2] if made.language[:2] in unsubscribing.LANGUAGES else unsubscribing.LANGUAGES[0]
+        ):
+            words = _("Get no more of these mails")
+        return layout.page(
+            made.text, subject=made.subject, look=self.look, language=made.language, unsubscribe=(words, way)
+        )
+
+    def unsubscribe_address(self, message: Outgoing, *, url: str) -> str:
+        """Return where a person gets no more of what sells something; empty where there is no such address."""
+        if message.purpose is not Purpose.MARKETING:
+            return ""
+        return url or unsubscribing.address(self.unsubscribe_url, message_id=message.id, key=self.unsubscribe_key)
+
     def unsubscribing(self, message: Outgoing, *, url: str) -> list[mime.Header]:
         """Return the headers with which a person gets no more, for what sells something; empty where there is no way.
 
@@ -62,7 +86,7 @@ class Identity:
         """
         if message.purpose is not Purpose.MARKETING:
             return []
-        told = url or unsubscribing.address(self.unsubscribe_url, message_id=message.id, key=self.unsubscribe_key)
+        told = self.unsubscribe_address(message, url=url)
         ways = [f"<{URL(told)}>"] if told else []
         if self.unsubscribe_to:
             ways.append(f"<mailto:{self.unsubscribe_to}?subject=unsubscribe%20{message.id}>")
@@ -91,7 +115,17 @@ def identity(given: ChannelSettings) -> Identity:
         unsubscribe_to=address_in(given, "unsubscribe_to", default=""),
         unsubscribe_key=given.secret("unsubscribe_key") if given.has_secret("unsubscribe_key") else "",
         dns_servers=servers,
+        look=_look(given, name=name),
     )
+
+
+def _look(given: ChannelSettings, *, name: str) -> layout.Look | None:
+    if not given.flag("html", default=False):
+        return None
+    colour = given.text("colour", default=layout.DEFAULT_COLOUR)
+    if not layout.COLOUR.fullmatch(colour):
+        raise given.wrong("colour", _("it must be # and six hexadecimal digits."))
+    return layout.Look(name=name, colour=colour, foot=given.text("foot", default=""))
 
 
 def address_in(given: ChannelSettings, key: str, *, default: str | None = None) -> str:

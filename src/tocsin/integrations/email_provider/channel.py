@@ -150,8 +150,8 @@ class EmailProvider(sender.ReachesByMail):
             content.subject, content.text, mime.mailbox(identity.name, address=identity.address, raw=True), [normal_address(message.address)], headers=headers,
             reply_to=[identity.reply_to] if identity.reply_to else None, connection=self._connection(),
         )  # fmt: skip
-        if content.html:
-            made.attach_alternative(content.html, "text/html")
+        if html := identity.html(content, message):
+            made.attach_alternative(html, "text/html")
         if keeps_id:
             made.metadata = {OUR_ID: str(message.id)}
         return made

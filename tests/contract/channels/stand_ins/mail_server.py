@@ -68,6 +68,7 @@ class EmailPeer:
         ({"subject": "hello", "text": "a", "unsubscribe_url": "http://x.example/u"}, "unsubscribe_url"),
         ({"subject": "hello", "text": "a", "cc": "eve@example.org"}, "cc"),
         ({"subject": "hello", "text": "\ud800"}, "text"),
+        ({"subject": "hello", "text": "a", "language": "fr\r\nBcc: eve@example.org"}, "language"),
     ]
 
     def __init__(self, loop: Loop, *, folder: Path) -> None:

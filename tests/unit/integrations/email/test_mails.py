@@ -138,6 +138,25 @@ def test_our_id_stands_in_the_address_bounces_go_to_where_it_has_a_place():
     assert message_from_bytes(envelope.content, policy=SMTP)["X-Tocsin-Id"] == str(OURS)
 
 
+def test_a_text_gets_a_page_where_the_channel_wants_one():
+    given = {
+        "html": "yes", "from_name": "Larkwave", "foot": "Larkwave Ltd.", "unsubscribe_url": "https://larkwave.example/{message}",
+    }  # fmt: skip
+    text = "Bonjour\n\n- un & deux\n- https://larkwave.example/x."
+    mail = message_from_bytes(written(connected(**given), text=text, language="fr"), policy=SMTP)
+    plain, page = mail.iter_parts()
+    assert plain.get_content().replace("\r\n", "\n").strip() == text and mail["Content-Language"] == "fr"
+    shown = page.get_content()
+    for words in ('lang="fr"', "un &amp; deux", '<a href="https://larkwave.example/x" ', "Larkwave Ltd."):
+        assert words in shown
+    assert str(OURS) not in shown  # it sells nothing
+    sells = message_from_bytes(written(connected(**given), text=text, purpose=Purpose.MARKETING), policy=SMTP)
+    assert f"https://larkwave.example/{OURS}" in list(sells.iter_parts())[1].get_content()
+    own = message_from_bytes(written(connected(**given), html="<p>own</p>"), policy=SMTP)
+    assert list(own.iter_parts())[1].get_content().strip() == "<p>own</p>"
+    assert not message_from_bytes(written(connected()), policy=SMTP).is_multipart()
+
+
 @pytest.mark.parametrize(
     ("changes", "secrets", "place"),
     [
@@ -151,13 +170,14 @@ def test_our_id_stands_in_the_address_bounces_go_to_where_it_has_a_place():
         ({"unsubscribe_to": "nobody"}, {}, "unsubscribe_to"),
         ({"return_path": "b+{person}@larkwave.example"}, {}, "return_path"),
         ({"return_path": "bounces-of-a-very-long-name-indeed-{message}@larkwave.example"}, {}, "return_path"),
+        ({"html": "yes", "colour": "red"}, {}, "colour"),
         ({"dkim_selector": "s1"}, {}, "dkim_selector"),
         ({}, {"dkim_key": RSA}, "dkim_selector"),
         ({"dkim_selector": "s1"}, {"dkim_key": "no key"}, "dkim_key"),
         ({"user": "x"}, {}, "password"),
         ({"security": "perhaps"}, {}, "security"),
         ({"ca_file": "/no/such/file", "security": "tls"}, {}, "ca_file"),
-        ({"colour": "red"}, {}, "colour"),
+        ({"shade": "red"}, {}, "shade"),
     ],
 )
 def test_a_wrong_setting_is_named(changes: dict[str, str], secrets: dict[str, str], place: str):
