@@ -8,6 +8,7 @@ The lines after it: ``b`` and a message's id before its first byte may leave, ``
 and the id of a message that is settled.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -80,20 +81,23 @@ class Spool:
             if written != len(line):  # the disk is full: half a line must not spoil the next one
                 os.ftruncate(self._descriptor, self._size)
         if written != len(line):
-            raise OSError("the line was not written whole")
+            raise _no_room()
         self._size += written
 
     def _written_anew(self) -> tuple[int, int]:
         """Write the file aside, locked before it has its name: nobody may take it for one left behind."""
         aside = self._path.with_suffix(".aside")
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        head = orjson.dumps({"boot": boot_id(), "sender": self.sender}) + b"\n"
-        text = head + b"".join(line for lines in self._open.values() for line in lines)
-        if os.write(descriptor, text) != len(text):
-            os.close(descriptor)
-            raise OSError("the file was not written whole")
-        aside.rename(self._path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            head = orjson.dumps({"boot": boot_id(), "sender": self.sender}) + b"\n"
+            text = head + b"".join(line for lines in self._open.values() for line in lines)
+            if os.write(descriptor, text) != len(text):
+                raise _no_room()
+            aside.rename(self._path)
+        except OSError:
+            os.close(descriptor)  # with its lock, for which the next attempt would wait for ever
+            raise
         return descriptor, len(text)
 
 
@@ -178,6 +182,11 @@ def _take_line(line: bytes, *, begun: set[UUID], answered: dict[UUID, Outcome]) 
     else:
         begun.discard(UUID(text))
         answered.pop(UUID(text), None)
+
+
+def _no_room() -> OSError:
+    """Return what a write that ended early means (write(2))."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _folder() -> Path:
