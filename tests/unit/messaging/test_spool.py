@@ -28,9 +28,9 @@ def test_notes_that_cannot_be_written_anew_are_so_when_there_is_room_again(monke
     notes, settled, open_one = Spool("one"), uuid4(), uuid4()
     notes.begin(settled)
     notes.begin(open_one)
-    with room(10):
+    with room(0):
         for _attempt in range(3):
-            with pytest.raises(OSError, match=r"No space left|too large"):
+            with pytest.raises(OSError, match="too large"):
                 notes.settled([])
     notes.settled([settled])
     notes.close()
