@@ -40,6 +40,8 @@ REASONS = {
     Reason.TOO_MANY_TRIES: gettext_noop("it was tried too often"),
     Reason.TRY_LATER: gettext_noop("the provider asked us to try later"),
     Reason.RATE_LIMITED: gettext_noop("the provider's pace was exceeded"),
+    Reason.LINE_FLAGGED: gettext_noop("the provider warns of this number, and campaigns wait"),
+    Reason.LINE_SLOWED: gettext_noop("the provider warns of this number, and campaigns go slowly"),
     Reason.NO_ANSWER: gettext_noop("it left, and the provider's answer never came"),
     Reason.SENDER_DIED: gettext_noop("the sender died while it held the message"),
     Reason.NO_REPORT: gettext_noop("no report ever came, and somebody decided"),
@@ -282,14 +284,18 @@ def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
     listing.console().print(table)
 
 
+def message_as_json(message: Message, *, reveal: bool) -> Mapping[str, Any]:
+    """Return a message for programs, its addresses masked unless they may be shown."""
+    return _plain(message) | {name: _address(getattr(message, name), reveal=reveal) for name in ("address", "goes_to")}
+
+
 def as_json(trace: Trace, *, reveal: bool) -> Mapping[str, Any]:
     """Return a trace for programs: the answer, the rows, and whether each is proven."""
     message = trace.message
     return {
         "answer": answer(message).value,
         "sentence": sentence(message),
-        "message": _plain(message)
-        | {name: _address(getattr(message, name), reveal=reveal) for name in ("address", "goes_to")},
+        "message": message_as_json(message, reveal=reveal),
         "attempts": [_plain(each) for each in trace.attempts],
         "statuses": [_plain(each) for each in trace.statuses],
         "inbound": [_plain(each) | {"address": ""} for each in trace.inbound],

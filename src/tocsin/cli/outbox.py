@@ -1,7 +1,7 @@
 """`tocsin outbox`: what waits to be sent and what holds it up, the kill switches, and what only a person decides."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,13 +10,14 @@ import click
 
 from tocsin.cli import listing, message_shown as shown, send
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.channel_rules import FLAGGED
 from tocsin.cli.wired import Wired
 from tocsin.customers import queries as customers
 from tocsin.kernel import clock
 from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
 from tocsin.messaging import commands, queries
-from tocsin.messaging.queries import MessageState
-from tocsin.messaging.values import ChannelState, Message, OutboxStatus
+from tocsin.messaging.queries import MessageState, WhenFlagged
+from tocsin.messaging.values import ChannelState, Message, OutboxStatus, Reason
 
 UNKNOWN_SECONDS = 900  # within this a status usually comes and settles it
 _CHANNEL = click.argument("channel", metavar="[CHANNEL]", required=False)
@@ -49,6 +50,9 @@ def status(wired: Wired, final: bool, as_json: bool) -> None:
         counts = (format_number(channel.counts.get(state, 0)) for state in states)
         listing.add(table, channel.channel, *counts, _age(channel.oldest_due_at, at=found.at), _sends(channel))
     listing.console().print(table)
+    for channel in found.channels:
+        for line in _what_waits(channel):
+            listing.lines(f"{channel.channel}: {line}", style="yellow")
     unknown = sum(channel.counts.get(MessageState.UNKNOWN, 0) for channel in found.channels)
     if unknown:
         words = ngettext(
@@ -76,9 +80,35 @@ def _sends(channel: ChannelState) -> str:
         return _("no, until {time}: {reason}").format(time=until, reason=channel.held_reason)
     if channel.held_reason:
         return _("no, until it is mended: {reason}").format(reason=channel.held_reason)
+    if channel.warning or channel.templates:
+        return _("yes, not everything: see below")
     if channel.per_second is not None:
         return _("yes, slowed down to {n} a second").format(n=format_number(channel.per_second, decimals=1))
     return _("yes")
+
+
+def _what_waits(channel: ChannelState) -> Iterator[str]:
+    """Yield what is held up though the channel sends, each with why and until when."""
+    if channel.warning:
+        words = _("the provider warns of this number ({word}): {campaigns}. All else goes on.")
+        yield words.format(word=channel.warning, campaigns=_(FLAGGED[WhenFlagged(channel.campaigns)]))
+    if channel.quality.upper() == "RED":
+        yield _("the provider calls its quality low: people block or report it")
+    if channel.restrictions:
+        yield _("the provider restricts the account: {what}").format(what=", ".join(channel.restrictions))
+    for each in channel.templates:
+        text = ngettext(
+            "{n} message waits for the template {template}: {reason}, {until}",
+            "{n} messages wait for the template {template}: {reason}, {until}",
+            each.messages,
+        )
+        until = _("until {time}").format(time=format_datetime(each.until)) if each.until else _("until it is approved")
+        reason = shown.reason_words(each.reason)
+        yield text.format(n=format_number(each.messages), template=each.template, reason=reason, until=until)
+    for word, count in sorted(channel.waits_for.items()):
+        if word != Reason.TEMPLATE_NOT_USABLE or not channel.templates:
+            text = ngettext("{n} message waits: {reason}", "{n} messages wait: {reason}", count)
+            yield text.format(n=format_number(count), reason=shown.reason_words(word))
 
 
 def _status_as_json(found: OutboxStatus) -> dict[str, Any]:
@@ -91,7 +121,14 @@ def _status_as_json(found: OutboxStatus) -> dict[str, Any]:
                 "channel": each.channel, "kind": each.kind, "counts": {key.value: n for key, n in each.counts.items()},
                 "oldest_due_at": _iso(each.oldest_due_at), "next_due_at": _iso(each.next_due_at),
                 "paused_reason": each.paused_reason, "held_reason": each.held_reason,
-                "held_until": _iso(each.held_until), "per_second": each.per_second,
+                "held_until": _iso(each.held_until), "per_second": each.per_second, "warning": each.warning,
+                "quality": each.quality, "restrictions": list(each.restrictions), "campaigns": each.campaigns,
+                "waits_for": dict(each.waits_for),
+                "templates": [
+                    {"template": held.template, "reason": held.reason, "until": _iso(held.until),
+                     "messages": held.messages}
+                    for held in each.templates
+                ],
             }
             for each in found.channels
         ],

@@ -5,6 +5,7 @@ priority goes first, each by the index ``message_due``. What must wait is moved 
 all is withheld with its reason, as an attempt the journal proves.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,18 +18,25 @@ from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
 from tocsin.messaging import addressing, attempts, bodies, columns, pacing
 from tocsin.messaging.ports import Limits
+from tocsin.messaging.rules import WhenFlagged
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Claimed, ClaimedMessage, Prepared, Purpose, Reason
+from tocsin.messaging.values import Claimed, ClaimedMessage, Prepared, Priority, Purpose, Reason
 from tocsin.staff.errors import SealBroken, SealedByAnotherKey
 
 WINDOW = timedelta(hours=24)
 WINDOW_MARGIN = timedelta(seconds=60)  # the provider's clock, and the time the message takes to get there
 KEY_WAIT = timedelta(minutes=15)  # what was sealed with a key that is not there holds up nothing else
 TEMPLATE_WAIT = timedelta(minutes=15)  # a template held without a time is looked at again
+FLAGGED_WAIT = timedelta(minutes=30)  # until what was held because of a warning is looked at again
+SLOWED_SHARE = 0.1
+USUAL_PER_SECOND = 10.0  # of a line that states no pace
 ROUNDS_MAX = 5  # of one claim: in each some were found that may not go now
 SWITCH_LOCK = 0x6F757462  # "outb": claims share it, whoever throws a switch has it alone
 _CHANNEL = """
-SELECT account, coalesce(nullif(portfolio, ''), account), paused_at IS NOT NULL, held_until, held_reason,
+SELECT account, coalesce(nullif(portfolio, ''), account),
+       CASE WHEN coalesce(health ->> 'warning', '') = '' THEN 'send'
+            ELSE coalesce(rules ->> 'when_flagged', 'slow') END,
+       paused_at IS NOT NULL, held_until, held_reason,
        (SELECT count(*) FROM tocsin_messagingswitch)
   FROM tocsin_messagingchannel WHERE name = %(channel)s
 """
@@ -104,6 +112,12 @@ class Due(NamedTuple):
     template_held_until: datetime | None
 
     @property
+    def is_campaign(self) -> bool:
+        """Whether it is of those that wait while the provider warns of the line; a warning to people never is."""
+        is_bulk = self.purpose == Purpose.MARKETING or self.priority == Priority.BULK
+        return is_bulk and self.purpose != Purpose.SECURITY
+
+    @property
     def is_fallback(self) -> bool:
         """Whether only a template can go: the window is shut, or the provider said so."""
         return self.needs_window and (not self.in_window or self.reason == Reason.WINDOW_SHUT)
@@ -127,6 +141,7 @@ class _Line(NamedTuple):
     account: str
     portfolio: str
     limits: Limits
+    campaigns: str  # send, slow or hold: what staff chose while the provider warns of the line
 
 
 def claim(channel: str, *, limit: int, sender: str, lease_seconds: float, limits: Limits) -> Claimed:
@@ -158,11 +173,11 @@ def _line(channel: str, *, limits: Limits) -> tuple[_Line | None, datetime | Non
         row = cursor.fetchone()
     if row is None:
         return None, None
-    account, portfolio, paused, held_until, held_reason, all_paused = row
+    account, portfolio, campaigns, paused, held_until, held_reason, all_paused = row
     held = held_reason and (held_until is None or held_until > clock.now())
     if paused or all_paused or held:
         return None, held_until if held and not (paused or all_paused) else None
-    return _Line(channel, account, portfolio, limits), None
+    return _Line(channel, account, portfolio, limits, campaigns), None
 
 
 def _choose(line: _Line, *, wanted: int, sender: str, now: datetime, until: datetime) -> list[ClaimedMessage]:
@@ -221,6 +236,8 @@ def _sort(line: _Line, rows: Sequence[Due], *, now: datetime) -> _Sorted:
             found.texts[row.id] = text
     asked = [(row.address_kind, row.address) for row in found.going]
     found.others = addressing.other_addresses(line.portfolio, asked)
+    if line.campaigns != WhenFlagged.SEND:
+        _hold_campaigns(line, found, now=now)
     _ask_paces(line, found, now=now)
     return found
 
@@ -245,6 +262,24 @@ def _forbidden(row: Due, *, now: datetime) -> Reason | None:
     if row.is_fallback and not row.template:
         return Reason.WINDOW_SHUT
     return None
+
+
+def _hold_campaigns(line: _Line, found: _Sorted, *, now: datetime) -> None:
+    """Let campaigns wait, or take turns, while the provider warns of the line; all else goes on."""
+    campaigns = [row for row in found.going if row.is_campaign and row.reason != Reason.LINE_SLOWED]
+    if line.campaigns == WhenFlagged.HOLD:
+        campaigns = [row for row in found.going if row.is_campaign]
+        turns: list[datetime | None] = [None] * len(campaigns)
+    else:
+        pace = (line.limits.per_second or USUAL_PER_SECOND) * SLOWED_SHARE
+        turns = pacing.campaign_turns(line.name, len(campaigns), per_second=pace, now=now)
+    for row, turn in zip(campaigns, turns, strict=True):
+        if turn is None:  # scattered, so that they do not all come back at once
+            later = now + FLAGGED_WAIT * random.uniform(0.5, 1.0)  # noqa: S311
+            found.waiting[row.id] = (later, Reason.LINE_FLAGGED)
+        elif turn > now:
+            found.waiting[row.id] = (turn, Reason.LINE_SLOWED)
+    found.going = [row for row in found.going if row.id not in found.waiting]
 
 
 def _ask_paces(line: _Line, found: _Sorted, *, now: datetime) -> None:

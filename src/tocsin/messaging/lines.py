@@ -16,6 +16,8 @@ models = lazily("tocsin.messaging.models")
 
 _TOLD_AT = "told_at"  # in a channel's health: fact -> when the provider said it
 _HOLD = "hold"
+_WARNING = "warning"  # in a channel's health: the provider's newest word, when it is one of warning
+_WARNED = frozenset({"FLAGGED", "RESTRICTED"})
 _SINCE = "since:"  # facts that are a time: of several the earliest counts
 _BY_PROVIDER = "provider: "  # what a hold's reason begins with when a webhook made it: another may lift it
 _LOG = logging.getLogger("tocsin.messaging")
@@ -60,10 +62,22 @@ def _tell(row: Any, told: LineUpdate) -> None:
     if told.hold is not None and _is_newer(told_at, _HOLD, at=told.at):
         told_at[_HOLD] = told.at.isoformat()
         _hold(row, told)
-    row.health = {**row.health, **changed, _TOLD_AT: told_at}
+    health = {**row.health, **changed}
+    row.health = {**health, _TOLD_AT: told_at, _WARNING: _warning(health, told_at)}
     row.save(update_fields=["health", "held_until", "held_reason"])
     if changed or held_before != (row.held_until, row.held_reason):
         _record(row, told, changed=changed)
+
+
+def _warning(health: Mapping[str, Any], told_at: Mapping[str, str]) -> str:
+    """Return how the provider warns of a line: by an event (``flagged``) or when it is asked (``status``), the newest.
+
+    A warning holds nothing by itself: a notice of need matters more than a score of quality. Staff choose what becomes
+    of campaigns meanwhile.
+    """
+    words = {"flagged": "FLAGGED" if health.get("flagged") else "", "status": str(health.get("status", "")).upper()}
+    newest = max(words, key=lambda fact: told_at.get(fact, ""))
+    return words[newest] if words[newest] in _WARNED else ""
 
 
 def _hold(row: Any, told: LineUpdate) -> None:

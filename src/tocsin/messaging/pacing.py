@@ -25,6 +25,7 @@ PAIR_WAIT_POWER_MAX = 8  # 4^8 s are 18 hours
 PAIR_CALM_SECONDS = 3600.0  # without a refusal: the next one waits 4^0 s again
 DAY = timedelta(hours=24)
 DAY_KEPT = DAY + timedelta(seconds=120)  # the message reaches the provider later than it was counted here
+TURNS_AHEAD = timedelta(minutes=10)  # of turns promised to campaigns that were slowed down
 _MICROSECOND = timedelta(microseconds=1)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -164,6 +165,26 @@ def line_refused(channel: str, *, per_second: float | None, wait_seconds: float 
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_LOWER, given)
+
+
+def campaign_turns(channel: str, wanted: int, *, per_second: float, now: datetime) -> list[datetime | None]:
+    """Return when each of so many campaign messages has its turn at a lowered pace, the earliest first.
+
+    None: so late that none is promised; the pace may be another by then. The line must be locked.
+    """
+    scope = f"campaigns:{channel}"
+    with connection.cursor() as cursor:
+        cursor.execute(_MAKE_LINE, {"scope": scope, "free_at": now})
+        cursor.execute("SELECT free_at FROM tocsin_linepace WHERE scope = %s", [scope])
+        # Promises further ahead than any is given were made before the clock was set back.
+        promised: datetime = cursor.fetchone()[0]
+        first = now if promised > now + 2 * TURNS_AHEAD else max(now, promised)
+        every = timedelta(seconds=1 / per_second)
+        turns = [first + place * every for place in range(wanted)]
+        given = [turn for turn in turns if turn <= now + TURNS_AHEAD]
+        if given:
+            cursor.execute("UPDATE tocsin_linepace SET free_at = %s WHERE scope = %s", [given[-1] + every, scope])
+    return [*given, *[None] * (wanted - len(given))]
 
 
 def pairs(

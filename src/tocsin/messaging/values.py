@@ -49,6 +49,8 @@ class Reason(StrEnum):
     TOO_MANY_TRIES = "too_many_tries"
     TRY_LATER = "try_later"
     RATE_LIMITED = "rate_limited"
+    LINE_FLAGGED = "line_flagged"  # a campaign: the provider warns of the line, and staff chose that campaigns wait
+    LINE_SLOWED = "line_slowed"  # the same, and they go slowly: it has its turn
     NO_ANSWER = "no_answer"  # the bytes left; the line dropped or the time passed
     SENDER_DIED = "sender_died"  # while it held the message
     NO_REPORT = "no_report"  # a person decided after no status ever came
@@ -475,8 +477,22 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldTemplate:
+    """A template that holds up messages of a channel, as ``name/language``; with no time: until it is usable again."""
+
+    template: str
+    reason: str
+    until: datetime | None
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelState:
-    """What waits on a channel and what holds it; ``counts`` by state, those of final ones only when asked for."""
+    """What waits on a channel and what holds it; ``counts`` by state, those of final ones only when asked for.
+
+    ``waits_for`` counts messages that were moved to a later moment, by the reason; ``warning`` is the provider's word
+    about the line, ``quality`` its score.
+    """
 
     channel: str
     kind: str
@@ -487,6 +503,12 @@ class ChannelState:
     oldest_due_at: datetime | None
     next_due_at: datetime | None
     per_second: float | None
+    templates: Sequence[HeldTemplate] = ()
+    waits_for: Mapping[str, int] = field(default_factory=dict)
+    warning: str = ""
+    quality: str = ""
+    restrictions: Sequence[str] = ()
+    campaigns: str = ""  # what staff chose for them while the provider warns
 
 
 @dataclass(frozen=True, slots=True)
