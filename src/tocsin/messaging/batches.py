@@ -5,10 +5,14 @@ hashes of its leaves, so that the proof of one row needs no other row, and survi
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from tocsin.journal import commands as journal, queries as journal_queries
 from tocsin.journal.errors import NoSuchEntry
@@ -53,9 +57,9 @@ def queued_leaf(
     queued_at: datetime,
 ) -> bytes:
     """Return what is proven of a message: that exactly this was to be sent to exactly this address."""
-    return canonical(
+    return _bytes_of(
         [
-            "queued", str(message_id), channel, address_kind, address, purpose, priority, template, broadcast,
+            "queued", message_id, channel, address_kind, address, purpose, priority, template, broadcast,
             str(person_id or ""), digest.hex(), stamp(queued_at),
         ]
     )  # fmt: skip
@@ -78,9 +82,9 @@ def attempt_leaf(
     digest: bytes,
 ) -> bytes:
     """Return what is proven of one try to send a message."""
-    return canonical(
+    return _bytes_of(
         [
-            "attempt", str(message_id), number, channel, stamp(claimed_at), stamp(begun_at), stamp(answered_at), state,
+            "attempt", message_id, number, channel, stamp(claimed_at), stamp(begun_at), stamp(answered_at), state,
             reason, code, detail, provider_id, fallback, digest.hex(),
         ]
     )  # fmt: skip
@@ -98,11 +102,19 @@ def status_leaf(
     price_type: str,
 ) -> bytes:
     """Return what is proven of a provider's word."""
-    return canonical(
-        ["status", str(message_id), status, stamp(at), stamp(received_at), code, detail, category, price_type]
-    )
+    return _bytes_of(["status", message_id, status, stamp(at), stamp(received_at), code, detail, category, price_type])
 
 
+def _bytes_of(leaf: list[str | int | bool | UUID]) -> bytes:
+    """Return canonical JSON of a flat list, by a faster writer where it is certain to write the same."""
+    with suppress(TypeError):  # half a character
+        written = orjson.dumps(leaf)
+        if written.isascii() and b"\x7f" not in written:
+            return written
+    return canonical([str(part) if isinstance(part, UUID) else part for part in leaf])
+
+
+@lru_cache(maxsize=4096)
 def stamp(moment: datetime | None) -> str:
     """Return a moment as PostgreSQL keeps it, to the microsecond, or an empty text."""
     if moment is None:

@@ -5,6 +5,7 @@ Written here and not by the driver, whose adaptation of every single value costs
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 TEXT_LENGTH_MAX = 500
@@ -41,7 +42,13 @@ def _quoted(value: str) -> str:
 
 def moments(values: Iterable[datetime | None]) -> str:
     """Return a ``timestamptz[]``."""
-    return "{" + ",".join([value.isoformat() if value else "NULL" for value in values]) + "}"
+    return "{" + ",".join([_written(value) if value else "NULL" for value in values]) + "}"
+
+
+@lru_cache(maxsize=4096)
+def _written(moment: datetime) -> str:
+    """Return a moment in ISO 8601; kept, because the same one is written into several columns."""
+    return moment.isoformat()
 
 
 def numbers(values: Iterable[int | None]) -> str:

@@ -23,7 +23,7 @@ from tocsin.kernel import clock, failpoints
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import taking
+from tocsin.messaging import columns, taking
 from tocsin.messaging.errors import NoSuchIntake
 from tocsin.messaging.states import IntakeState
 from tocsin.messaging.taking import Settled
@@ -237,14 +237,14 @@ def _settle(settled: Sequence[Settled]) -> None:
             _SETTLE,
             {
                 "keep": timedelta(days=KEEP_DONE_DAYS),
-                "ids": [each.id for each in settled],
-                "states": [each.state.value for each in settled],
-                "reasons": [each.reason for each in settled],
-                "tried": [0 if each.state == IntakeState.DONE else 1 for each in settled],
-                "next": [
+                "ids": columns.numbers(each.id for each in settled),
+                "states": columns.texts(each.state for each in settled),
+                "reasons": columns.texts(columns.kept(each.reason) for each in settled),
+                "tried": columns.numbers(0 if each.state == IntakeState.DONE else 1 for each in settled),
+                "next": columns.moments(
                     now + timedelta(seconds=each.pause_seconds) if each.state == IntakeState.WAITING else None
                     for each in settled
-                ],
+                ),
             },
         )
 

@@ -15,6 +15,7 @@ from tocsin.customers import commands as customers
 from tocsin.customers.values import AddressKind
 from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE
+from tocsin.messaging import columns
 from tocsin.messaging.values import AddressChanged
 
 CHAIN_MAX = 8  # a number that changed more often than that is followed no further
@@ -136,14 +137,17 @@ WHERE greatest(excluded.since_at, excluded.lifted_at) > greatest(s.since_at, s.l
 
 def name(said: Iterable[Named]) -> list[Key]:
     """Remember which two names are one person's, of both what was said last; return those that are news."""
-    newest: dict[tuple[str, str, str, str], tuple[datetime, str]] = {}
+    told: dict[tuple[str, str, str], datetime] = {}  # each pair once: every status of a message tells it again
     for line, addresses, at in said:
         phone, scoped = addresses.get(AddressKind.PHONE), addresses.get(AddressKind.WHATSAPP)
-        if line is None or not phone or not scoped:
-            continue
+        if line is not None and phone and scoped:
+            pair = (line.portfolio, phone, scoped)
+            told[pair] = max(told.get(pair, at), at)
+    newest: dict[tuple[str, str, str, str], tuple[datetime, str]] = {}
+    for (portfolio, phone, scoped), at in told.items():
         for key, other in (
-            ((line.portfolio, AddressKind.PHONE.value, phone, AddressKind.WHATSAPP.value), scoped),
-            ((line.portfolio, AddressKind.WHATSAPP.value, scoped, AddressKind.PHONE.value), phone),
+            ((portfolio, AddressKind.PHONE.value, phone, AddressKind.WHATSAPP.value), scoped),
+            ((portfolio, AddressKind.WHATSAPP.value, scoped, AddressKind.PHONE.value), phone),
         ):
             newest[key] = max(newest.get(key, (at, other)), (at, other))
     news = _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
@@ -210,18 +214,19 @@ def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[tup
     """Write names, and return those that are news, each with whether another one, or the same, was known before."""
     if not rows:
         return []
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    *named, moments = zip(*rows, strict=True)
+    given = [*(columns.texts(column) for column in named), columns.moments(moments)]
     with connection.cursor() as cursor:
-        cursor.execute(_NAME, columns)
+        cursor.execute(_NAME, given)
         return list(cursor.fetchall())
 
 
 def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, datetime]]:
-    columns = [list(column) for column in zip(*(key[:3] for key in keys), strict=True)]
-    if not columns:
+    asked = [list(column) for column in zip(*(key[:3] for key in keys), strict=True)]
+    if not asked:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(_BECAME, columns)
+        cursor.execute(_BECAME, asked)
         return list(cursor.fetchall())
 
 
