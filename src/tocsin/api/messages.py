@@ -3,7 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from tocsin.kernel import clock
@@ -13,6 +15,8 @@ from tocsin.messaging.values import Channel, Update
 
 INTAKE_SECONDS = 0.25  # between two looks: the statuses of one message that come together are then one change
 INTAKE_FULL = 200  # so many bodies are not waited after
+INTAKE_IDLE_SECONDS = 2.0  # where nothing came: the receiver tells when something does
+STOP_SECONDS = 0.25  # between two looks whether to stop
 FETCH_SECONDS = 2.0
 RECOVER_SECONDS = 5.0
 ERASE_EVERY = timedelta(minutes=10)
@@ -20,17 +24,30 @@ _LOG = logging.getLogger("tocsin.api")
 
 
 def intake(wired: Any, *, stop: threading.Event) -> Callable[[], None]:
-    """Return a look that takes in the bodies that wait, and pauses when there were few."""
+    """Return what takes in the bodies that wait until ``stop``, at once when a receiver tells that some came."""
 
     def read(kind: str, body: bytes, headers: Mapping[str, str]) -> Sequence[Update]:
         updates: Sequence[Update] = wired.webhook(kind).updates(body, headers=headers)
         return updates
 
-    def look() -> None:
-        if commands.take_intake(read) < INTAKE_FULL:
-            stop.wait(INTAKE_SECONDS)
+    def take_in() -> None:
+        came = threading.Event()
+        with closing(commands.Listening(commands.Bell.INTAKE, lambda _said: came.set())):
+            while not stop.is_set():
+                taken = commands.take_intake(read)
+                if not taken:
+                    _wait(came, stop=stop)
+                came.clear()
+                if taken < INTAKE_FULL:
+                    stop.wait(INTAKE_SECONDS)
 
-    return look
+    return take_in
+
+
+def _wait(came: threading.Event, *, stop: threading.Event) -> None:
+    until = monotonic() + INTAKE_IDLE_SECONDS
+    while not stop.is_set() and monotonic() < until and not came.wait(STOP_SECONDS):
+        pass
 
 
 def media(wired: Any, *, stop: threading.Event) -> Callable[[], None]:

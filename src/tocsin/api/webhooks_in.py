@@ -34,7 +34,8 @@ BODY_SECONDS_MAX = 20.0
 KEPT_SECONDS_MAX = 10.0
 SWEEP_SECONDS = 0.5
 BODIES_BYTES_MAX = 192 * 1024 * 1024
-GATHER_SECONDS = 0.004
+GATHER_SECONDS = 0.01  # one flush to disk for many
+RING_SECONDS = 0.2  # between two words to the workers, who gather for longer when they hear one
 BODIES_AT_ONCE = 500
 APPS_SECONDS = 3.0  # until applications are looked up again: a rotated secret is good by then
 APPS_SECONDS_LEAST = 1.0  # between two looks for one that nobody knows
@@ -70,6 +71,7 @@ class IntakeWriter:
         self._answers: deque[tuple[float, asyncio.Future[bool]]] = deque()  # with the moment they are due at the latest
         self._sweeping: asyncio.TimerHandle | None = None
         self._wake = threading.Event()
+        self._rang_at = -RING_SECONDS
         self._ending = False
         self._thread: threading.Thread | None = None
 
@@ -126,6 +128,19 @@ class IntakeWriter:
         loop = waiting[0][1].get_loop()
         if not loop.is_closed():
             loop.call_soon_threadsafe(_tell, [kept for _, kept in waiting], is_kept)
+        if is_kept:
+            self._ring()
+
+    def _ring(self) -> None:
+        """Tell the workers that something came, now and then; without it they look by themselves, only later."""
+        if monotonic() - self._rang_at < RING_SECONDS:
+            return
+        self._rang_at = monotonic()
+        try:
+            commands.ring(commands.Bell.INTAKE)
+        except DatabaseError as error:
+            _LOG.warning("workers are not told that webhooks came: %s", type(error).__name__)
+            connection.close()
 
 
 def _tell(waiting: Sequence[asyncio.Future[bool]], is_kept: bool) -> None:  # noqa: FBT001 - the loop calls it

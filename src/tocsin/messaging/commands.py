@@ -29,10 +29,13 @@ from tocsin.messaging.switching import pause, resume
 from tocsin.messaging.templates import hold_template, save_templates
 from tocsin.messaging.unsigned import PEOPLE_WITHOUT_SIGNATURE_MAX
 from tocsin.messaging.uploads import forget_upload, remember_upload
+from tocsin.messaging.waking import Bell, Listening, ring
 
 __all__ = [
     "OVERLAP_HOURS",
     "PEOPLE_WITHOUT_SIGNATURE_MAX",
+    "Bell",
+    "Listening",
     "Sender",
     "add_app",
     "add_channel",
@@ -67,6 +70,7 @@ __all__ = [
     "resume",
     "retry_intake",
     "return_account_turn",
+    "ring",
     "rotate_app",
     "save_templates",
     "sealed_places",

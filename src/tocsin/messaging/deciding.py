@@ -11,11 +11,12 @@ from tocsin.journal.values import Author
 from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import attempts
+from tocsin.messaging import attempts, waking
 from tocsin.messaging.attempts import Ended
 from tocsin.messaging.errors import NoSuchMessage, NotDecidable
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Reason
+from tocsin.messaging.waking import Bell
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
 
@@ -57,6 +58,7 @@ def decide_unknown(message_id: UUID, *, resend: bool, reason: str, by: Author) -
         row.state_at, row.claimed_by, row.detail = now, "", ""
         if resend:
             row.state, row.next_try_at, row.reason = MessageState.QUEUED, now, ""
+            waking.ring(Bell.OUTBOX, row.channel)
         else:
             row.state, row.reason = MessageState.FAILED, Reason.NO_REPORT
         row.save(update_fields=["state", "state_at", "claimed_by", "detail", "next_try_at", "reason"])

@@ -17,11 +17,10 @@ from tocsin.messaging.ports import Outcome, OutcomeUnknown, Sending, TransportEr
 from tocsin.messaging.values import Accepted, Channel, Claimed, ClaimedMessage
 
 HELD_MAX = 2 * width.MOST  # messages of a line that are claimed and not yet settled
-AHEAD = 100  # of them wait for their moment
-CLAIM_MAX = 100
-CLAIM_MIN = 25  # fewer are not worth a transaction while others are still under way
+PACED_SECONDS = 0.1  # after a claim as large as the pace allowed; less than moments are promised ahead
 SPARE_SECONDS = 30.0  # of a lease, beyond the longest send
-POLL_SECONDS = 0.25
+POLL_SECONDS = 5.0  # where nothing wakes a line: the database tells what is queued, and each claim what comes next
+STEP_SECONDS = 0.25
 TROUBLE_SECONDS = 1.0
 BROKEN_MAX = 5  # a channel that breaks so often in a row is held instead of spoiling every message
 _LOG = logging.getLogger("tocsin.messaging")
@@ -59,6 +58,7 @@ class SendingLine:
         self._freed, self._more = asyncio.Event(), asyncio.Event()
         self._sends: set[asyncio.Task[None]] = set()
         self._width, self._place = width.Width(), asyncio.Event()
+        self._ahead, self._low = width.Ahead(), 0
         self._broken = 0
 
     @property
@@ -86,19 +86,26 @@ class SendingLine:
         self._freed.set()
         self._more.set()
 
+    def wake(self) -> None:
+        """Look again at once: something may be due."""
+        self.dry = False
+        self._freed.set()
+
     def settled(self, claims: Sequence[tuple[UUID, datetime]]) -> None:
         """Free the places of these messages, as they were claimed then."""
         for message, claimed_at in claims:
             held = self.held.get(message)
             if held is not None and held.claimed_at == claimed_at:
                 del self.held[message]
-        self.dry = False  # they may be due again
-        self._freed.set()
+        self.wake()  # they may be due again
 
     async def _fill(self) -> None:
         """Claim as many as there are free places, or wait."""
-        free = min(HELD_MAX - len(self.held), AHEAD - len(self._ready), CLAIM_MAX)
-        if free < (CLAIM_MIN if self.held else 1):
+        self._freed.clear()  # what is freed or queued from now on ends the pause below
+        ahead = self._ahead.allowed(asyncio.get_running_loop().time())
+        free = min(HELD_MAX - len(self.held), ahead - len(self._ready))
+        self._low = ahead // 2  # fewer are not worth a transaction while others are still under way
+        if free < (ahead - self._low if self.held else 1):
             await self._pause(TROUBLE_SECONDS)
             return
         try:
@@ -110,6 +117,8 @@ class SendingLine:
         failpoints.reach("after_claim")
         if not claimed.messages and not self.stopping:
             await self._pause(self._seconds_to(claimed.next_due_at))
+        elif claimed.every_seconds and len(claimed.messages) < free and not self.stopping:
+            await asyncio.sleep(PACED_SECONDS)  # at once there would be room for one more, and one more
 
     def take(self, claimed: Claimed, *, asked_at: float) -> None:
         """Hold what was claimed; ``asked_at`` is the loop's time before the claim."""
@@ -123,7 +132,6 @@ class SendingLine:
         self._more.set()
 
     async def _pause(self, seconds: float) -> None:
-        self._freed.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._freed.wait()
@@ -147,11 +155,11 @@ class SendingLine:
                 break
             moment, lease_end, message = self._ready.popleft()
             while (ahead := moment - loop.time()) > 0 and not self.stopping:
-                await asyncio.sleep(min(ahead, POLL_SECONDS))
+                await asyncio.sleep(min(ahead, STEP_SECONDS))
             while len(self._sends) >= self._width.allowed and not self.stopping:
                 self._place.clear()
                 await self._place.wait()
-            if len(self._ready) == AHEAD - CLAIM_MIN:
+            if len(self._ready) == self._low:
                 self._freed.set()
             if self.stopping or loop.time() + self.sending.seconds_max > lease_end:
                 self._desk.unbegun(self, [message])
@@ -160,6 +168,7 @@ class SendingLine:
                 self._desk.unbegun(self, [message])
                 await asyncio.sleep(TROUBLE_SECONDS)
                 continue
+            self._ahead.began()
             send = loop.create_task(self._send(message, clock.now()))
             self._sends.add(send)
             send.add_done_callback(self._sent)

@@ -70,7 +70,7 @@ class OutboundMessage(models.Model):
     goes_to = models.TextField(blank=True, db_default="")  # what that address had become when it was claimed
     person_id = models.UUIDField(null=True)
     account = models.TextField(blank=True)
-    once_key = models.TextField(null=True, unique=True)
+    once_key = models.TextField(null=True)
     broadcast = models.TextField(blank=True)
     reply_to = models.TextField(blank=True)
     body_id = models.UUIDField()
@@ -97,6 +97,8 @@ class OutboundMessage(models.Model):
 
     class Meta:
         constraints = [
+            # Not `unique=True`, which makes a second index for searches by beginning.
+            models.UniqueConstraint(fields=["once_key"], name="message_once"),
             models.CheckConstraint(condition=models.Q(state__in=list(MessageState)), name="message_state_known"),
             models.CheckConstraint(
                 condition=~models.Q(state__in=[MessageState.WITHHELD, MessageState.FAILED]) | ~models.Q(reason=""),

@@ -9,9 +9,10 @@ from django.db import IntegrityError, connection, transaction
 
 from tocsin.journal.values import Author
 from tocsin.kernel import clock, ids
-from tocsin.messaging import batches, bodies, unsigned
+from tocsin.messaging import batches, bodies, unsigned, waking
 from tocsin.messaging.batches import BatchKind
 from tocsin.messaging.values import Draft
+from tocsin.messaging.waking import Bell
 from tocsin.staff.errors import KeyChanged
 from tocsin.staff.secrets import unchanged_key
 
@@ -89,6 +90,8 @@ def _write(drafts: Sequence[Draft], *, given: dict[int, UUID], by: Author, keep_
                 copying.write_row(_body(drafts[place], id=given[place], digest=digests[place], now=now, days=keep_days))
     leaves = _leaves(drafts, given=given, digests=digests, now=now)
     batches.write(batch_id, kind=BatchKind.QUEUED, leaves=leaves, by=by)
+    for channel in sorted({drafts[place].channel for place in given}):
+        waking.ring(Bell.OUTBOX, channel)
 
 
 def _row(draft: Draft, *, id: UUID, digest: bytes, batch_id: UUID, now: datetime) -> tuple[Any, ...]:

@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel import clock
-from tocsin.messaging import attempts, settling, spool
+from tocsin.messaging import attempts, settling, spool, waking
 from tocsin.messaging.attempts import Ended
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Reason
+from tocsin.messaging.waking import Bell
 
 LEASE_MARGIN = timedelta(seconds=30)  # an answer that was in time may still be on its way to the database
 ROWS_AT_ONCE_MAX = 1_000
@@ -49,6 +50,8 @@ def recover(*, now: datetime | None = None) -> int:
             moved += settling.release_all_but(left.begun, sender=left.sender)
         moved += _close(_HELD, {"sender": left.sender})
         left.forget()
+    if moved:
+        waking.ring(Bell.OUTBOX)
     return moved + _close_run_out(now or clock.now())
 
 

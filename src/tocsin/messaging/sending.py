@@ -28,8 +28,9 @@ from tocsin.messaging.line_sending import SendingLine
 from tocsin.messaging.ports import Outcome, Sending
 from tocsin.messaging.spool import Spool
 from tocsin.messaging.values import Channel, Claimed, ClaimedMessage, Verdict
+from tocsin.messaging.waking import Bell, Listening
 
-LOOK_SECONDS = 2.0  # between two looks at which channels there are
+LOOK_SECONDS = 5.0  # between two looks at which channels there are, where nothing tells that they changed
 GATHER_SECONDS = 0.1  # outcomes are gathered so long before they are settled together
 SETTLE_MAX = 500
 TROUBLE_SECONDS = 1.0
@@ -61,7 +62,7 @@ class Sender:
         self._outcomes: list[tuple[SendingLine, Outcome]] = []
         self._given_back: list[tuple[SendingLine, ClaimedMessage]] = []
         self._laid_down, self._claiming = asyncio.Event(), asyncio.Lock()
-        self._ended = False
+        self._ended, self._changed = False, asyncio.Event()
         self._uncertain_until = 0.0  # a claim's answer was lost: rows may be, or become, ours that we do not hold
         self._spool: Spool
 
@@ -76,10 +77,13 @@ class Sender:
     async def _work(self, wait: Callable[[], Any]) -> None:
         self._spool = Spool(self.name)
         settling_all = asyncio.create_task(self._settle_again())
+        loop = asyncio.get_running_loop()
+        listening = Listening(Bell.OUTBOX, lambda channel: loop.call_soon_threadsafe(self._woken, channel))
         try:
             await self._recover()
             await wait()
         finally:
+            await asyncio.to_thread(listening.close)
             for line in self._running:
                 line.stop()
             await asyncio.gather(*self._running.values())
@@ -96,10 +100,27 @@ class Sender:
         with suppress(Error):
             await self._rows(partial(recovering.recover, now=clock.now()))
 
+    @property
+    def idle(self) -> bool:
+        """Whether each channel was looked at and nothing is due on any."""
+        return bool(self._running) and all(line.dry and not line.held for line in self._running)
+
+    def _woken(self, channel: str) -> None:
+        """Something may go now: on a channel, or on any."""
+        if channel not in self._lines:
+            self._changed.set()
+        for line in [self._lines[channel]] if channel in self._lines else self._lines.values():
+            line.wake()
+
     async def _until_stopped(self, stop: asyncio.Event) -> None:
+        stopped = asyncio.create_task(stop.wait())
         while not stop.is_set():
+            self._changed.clear()
             await self._look()
-            await _within(LOOK_SECONDS, stop.wait())
+            changed = asyncio.create_task(self._changed.wait())
+            await asyncio.wait({stopped, changed}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+        stopped.cancel()
 
     async def _until_dry(self, stop: asyncio.Event) -> None:
         await self._look()

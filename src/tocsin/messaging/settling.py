@@ -13,11 +13,12 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tocsin.kernel import clock
-from tocsin.messaging import attempts, columns, holding
+from tocsin.messaging import attempts, columns, holding, waking
 from tocsin.messaging.attempts import Ended
 from tocsin.messaging.ports import Outcome
 from tocsin.messaging.states import RANK, MessageState
 from tocsin.messaging.values import Reason, Verdict
+from tocsin.messaging.waking import Bell
 
 _TRIES_MAX = {Verdict.RETRY: 12, Verdict.RETRY_FEW: 3}  # twelve are about two and a half hours
 PAUSE_SECONDS = 5.0  # doubled with each try
@@ -278,7 +279,10 @@ def release(claims: Mapping[UUID, datetime], *, sender: str) -> int:
         }  # fmt: skip
         these = "(id, state_at) IN (SELECT * FROM unnest(%(ids)s::uuid[], %(at)s::timestamptz[]))"
         cursor.execute(_RELEASE.format(which=these), given)
-        return int(cursor.rowcount)
+        released = int(cursor.rowcount)
+    if released:
+        waking.ring(Bell.OUTBOX)  # another sender may have room for them
+    return released
 
 
 def release_all_but(held: Collection[UUID], *, sender: str) -> int:

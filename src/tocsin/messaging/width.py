@@ -6,6 +6,8 @@ wait for each other.
 """
 
 LEAST, MOST = 16, 256
+AHEAD_LEAST, AHEAD_MOST = 20, 200
+AHEAD_SECONDS = 0.5
 NEAR, FAR = 1.5, 3.0  # times the shortest answer
 FORGET = 1.0005  # the shortest seen grows with each answer, so that a slower road is learnt
 SMOOTH = 0.1
@@ -32,3 +34,26 @@ class Width:
             self._allowed = max(LEAST, self._allowed * 0.99)
         elif full and self._usual < NEAR * self._shortest:
             self._allowed = min(MOST, self._allowed + 1)
+
+
+class Ahead:
+    """How many messages of a line wait claimed: half a second of what goes out, since nothing urgent overtakes them."""
+
+    def __init__(self) -> None:
+        self._allowed = AHEAD_LEAST
+        self._since: float | None = None
+        self._begun = 0
+
+    def began(self) -> None:
+        """Count a message that goes out."""
+        self._begun += 1
+
+    def allowed(self, at: float) -> int:
+        """Return how many may wait now; ``at`` are seconds of a clock that only goes forward."""
+        if self._since is None:
+            self._since = at
+        elif self._begun >= self._allowed or at - self._since > AHEAD_SECONDS:
+            a_second = self._begun / max(at - self._since, 0.001)
+            self._allowed = max(AHEAD_LEAST, min(int(AHEAD_SECONDS * a_second), 2 * self._allowed, AHEAD_MOST))
+            self._since, self._begun = at, 0
+        return self._allowed

@@ -1,6 +1,6 @@
 """How many messages a line has under way: enough, and no more."""
 
-from tocsin.messaging.width import LEAST, MOST, Width
+from tocsin.messaging.width import AHEAD_LEAST, AHEAD_MOST, LEAST, MOST, Ahead, Width
 
 
 def answers(width, seconds, *, count, full=True):
@@ -31,3 +31,32 @@ def test_a_road_that_became_slower_for_good_is_learnt():
     width = Width()
     answers(width, 0.01, count=50)
     assert answers(width, 0.1, count=10_000) == MOST
+
+
+def goes(ahead, *, a_second, seconds):
+    """Let so many go out each second, asking ten times a second how many may wait."""
+    at = 0.0
+    for _step in range(int(10 * seconds)):
+        at += 0.1
+        for _message in range(a_second // 10):
+            ahead.began()
+        allowed = ahead.allowed(at)
+    return allowed
+
+
+def test_what_waits_claimed_is_half_a_second_of_what_goes_out():
+    ahead = Ahead()
+    assert ahead.allowed(0.0) == AHEAD_LEAST
+    assert 95 <= goes(ahead, a_second=200, seconds=5) <= 110
+    assert goes(Ahead(), a_second=5_000, seconds=5) == AHEAD_MOST
+    assert goes(Ahead(), a_second=10, seconds=5) == AHEAD_LEAST
+
+
+def test_a_line_that_becomes_slow_holds_little_back_from_what_is_urgent():
+    ahead = Ahead()
+    ahead.allowed(0.0)
+    for _message in range(1_000):
+        ahead.began()
+    assert ahead.allowed(0.1) > AHEAD_LEAST
+    ahead.began()
+    assert ahead.allowed(10.0) == AHEAD_LEAST
