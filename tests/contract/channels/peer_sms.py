@@ -93,6 +93,8 @@ class SmsPeer:
         expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
         assert request.headers["Authorization"] == expected
         assert request.path == f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json"
+        if b"Body=" not in body:
+            return refused(400, 21604, "A 'To' phone number is required.")
         form = {name: values[0] for name, values in parse_qs(body.decode(), strict_parsing=True).items()}
         assert form["From"] == "+15005550006" and form["Body"]
         ours = parse_qs(urlsplit(form["StatusCallback"]).query)["id"][0]

@@ -13,12 +13,13 @@ from yarl import URL
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
-from tocsin.integrations.http_calls.posting import NotSent, Posting, Unanswered
+from tocsin.integrations.http_calls.posting import Answer, NotSent, Posting, Unanswered
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS
 from tocsin.integrations.sms import replies, writing
 from tocsin.integrations.sms.segments import PlainLetters
 from tocsin.kernel.language import gettext as _, gettext_noop
-from tocsin.messaging.ports import OutcomeUnknown
+from tocsin.kernel.remarks import Remark, Standing
+from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared
 
 SETTINGS: Mapping[str, str] = {
@@ -122,8 +123,39 @@ class Sms:
         form = {"To": message.address, self._sender.name: self._sender.value, "Body": str(message.content["text"])}
         if self._callback:
             form["StatusCallback"] = str(URL(self._callback).with_query({"id": str(message.id)}))
+        answer = await self._post(form)
+        if not 200 <= answer.status < 300:
+            raise replies.error_of(answer, without=message.address)
+        return _accepted(answer.body)
+
+    async def check(self) -> Sequence[Remark]:
+        """Ask the provider to send to nobody, which it refuses only after it has looked at account and token."""
         try:
-            answer = await self._posting.post(
+            answer = await self._post({self._sender.name: self._sender.value})
+        except TransportError as error:
+            wrong = _("The provider cannot be reached: {why}.").format(why=error.detail)
+            return [Remark(Standing.FAULT, wrong, mend=_("Look at base_url, and whether a proxy is needed."))]
+        if answer.status == 400:
+            return [Remark(Standing.OK, _("The provider knows account and token.")), *self._remarks()]
+        if answer.status in {401, 403}:
+            wrong = _("The provider does not accept account and token.")
+            mend = _("Compare account_sid, user and token with the provider's console.")
+        else:
+            wrong = _("The provider answers in a way that is not understood: HTTP {status}.").format(
+                status=answer.status
+            )
+            mend = _("Look at base_url and account_sid.")
+        return [Remark(Standing.FAULT, wrong, mend=mend)]
+
+    def _remarks(self) -> Sequence[Remark]:
+        if self._callback:
+            return ()
+        lacking = _("No reports come back: nobody will know what became of an SMS.")
+        return [Remark(Standing.WARNING, lacking, mend=_("Set callback_url."))]
+
+    async def _post(self, form: Mapping[str, str]) -> Answer:
+        try:
+            return await self._posting.post(
                 self._address, urlencode(form).encode(), content_type="application/x-www-form-urlencoded",
                 headers=self._headers,
             )  # fmt: skip
@@ -131,9 +163,6 @@ class Sms:
             raise replies.not_reached(str(error)) from None
         except Unanswered as error:
             raise OutcomeUnknown(str(error)) from None
-        if not 200 <= answer.status < 300:
-            raise replies.error_of(answer, without=message.address)
-        return _accepted(answer.body)
 
     async def close(self) -> None:
         """Let go of connections."""
