@@ -35,6 +35,7 @@ LATE_SECONDS = 5.0  # what a cancelled connection may take beyond its time-out
 WORDING_KEPT = timedelta(minutes=1)
 PRIVATE_CHARACTERS_MIN = 5
 PHONE_ONLY = 131062
+NOT_MARKETING = frozenset({131055, 134100, 134102})
 HELD = "held_for_quality_assessment"
 # Answers that are not Meta's own, by HTTP status: a redirect, a wall or a wrong address takes no other message either.
 # Those not named were not taken, so two more tries double nothing.
@@ -73,7 +74,8 @@ class WhatsAppNumber:
         self._graph = Graph(number.reach)
         self.media = MediaFiles(self._graph, number.line)
         self._address = self._graph.address(f"{number.line}/messages")
-        self._is_direct = number.is_direct
+        self._marketing_address = self._graph.address(f"{number.line}/{contents.MARKETING}")
+        self._is_direct, self._is_apart = number.is_direct, number.is_apart
         self._wordings: dict[tuple[str, str], tuple[datetime, Wording | None]] = {}
 
     def address(self, text: str, *, kind: AddressKind) -> str:
@@ -98,7 +100,7 @@ class WhatsAppNumber:
         Templates are held against their wording as Meta told it last, for which the database must be open; where
         nothing was told yet, they are taken as they come.
         """
-        return contents.prepare(content, is_direct=self._is_direct, known=self._wording)
+        return contents.prepare(content, is_direct=self._is_direct, is_apart=self._is_apart, known=self._wording)
 
     def _wording(self, name: str, language: str) -> Wording | None:
         """Return a template's wording; asked for once a minute, because a broadcast prepares it for everybody."""
@@ -121,7 +123,7 @@ class WhatsAppNumber:
         """
         body = WatchedBody(payload(message), content_type="application/json")
         try:
-            answer = await self._graph.post(self._address, body)
+            answer = await self._graph.post(self._marketing_address if by_marketing(message) else self._address, body)
         except NotSent as error:
             raise TransportError(
                 permanent=False, verdict=Verdict.RETRY, reason=Reason.TRY_LATER, detail=str(error)
@@ -149,10 +151,16 @@ def payload(message: Outgoing) -> bytes:
     to = _recipient(message)
     made: dict[str, Any] = {"messaging_product": "whatsapp", "recipient_type": "individual", **to, **message.content}
     made.pop("when_shut", None)
+    made.pop(contents.BY, None)
     if message.reply_to and "context" not in made:
         made["context"] = {"message_id": message.reply_to}
     made["biz_opaque_callback_data"] = str(message.id)
     return orjson.dumps(made)
+
+
+def by_marketing(message: Outgoing) -> bool:
+    """Say whether a message goes by the marketing endpoint; once it was refused there, it goes by the usual one."""
+    return message.content.get(contents.BY) == contents.MARKETING and message.number == 1
 
 
 def _recipient(message: Outgoing) -> dict[str, str]:
@@ -174,6 +182,9 @@ def outcome(answer: Answer, message: Outgoing) -> Accepted:
         raise _not_understood(answer)
     error = transport_error(refusal, to=message.address, private=texts_of(message.content))
     if refusal.code == PHONE_ONLY and message.number == 1 and AddressKind.PHONE in message.other_addresses:
+        error.permanent, error.verdict, error.reason = False, Verdict.RETRY_FEW, Reason.TRY_LATER
+    if refusal.code in NOT_MARKETING and by_marketing(message):
+        # Meta gave the template another category since; by the usual endpoint it goes.
         error.permanent, error.verdict, error.reason = False, Verdict.RETRY_FEW, Reason.TRY_LATER
     raise error
 

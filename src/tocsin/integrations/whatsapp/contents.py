@@ -10,7 +10,7 @@ from typing import Any
 
 from tocsin.integrations.whatsapp.interactive import TEXT_OF_BODY, check_interactive
 from tocsin.integrations.whatsapp.reading import Part
-from tocsin.integrations.whatsapp.sent_templates import Wording, check_template
+from tocsin.integrations.whatsapp.sent_templates import Checked, Wording, check_template
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging.values import Content, Prepared
 
@@ -18,6 +18,7 @@ TEXT_CHARACTERS_MAX = 4_096
 CAPTION_CHARACTERS_MAX = 1_024
 CONTACTS_MAX = 257
 DIRECT_CHARACTERS_MAX = 1_024
+BY, MARKETING = "by", "marketing_messages"  # which endpoint a content goes by, where not by the usual one
 _BESIDE = ("type", "context", "when_shut", "category", "message_send_ttl_seconds")
 _NAME_PARTS = ("first_name", "last_name", "middle_name", "suffix", "prefix")
 Known = Callable[[str, str], Wording | None]  # (name, language) -> the template's wording; None when it is not known
@@ -28,8 +29,13 @@ def nothing_known(_name: str, _language: str) -> Wording | None:
     return None
 
 
-def prepare(content: Content, *, is_direct: bool = False, known: Known = nothing_known) -> Prepared:
-    """Return what sending this needs; ContentNotUnderstood names the place that is wrong."""
+def prepare(
+    content: Content, *, is_direct: bool = False, is_apart: bool = False, known: Known = nothing_known
+) -> Prepared:
+    """Return what sending this needs; ContentNotUnderstood names the place that is wrong.
+
+    ``is_direct``: the account may send texts without a template; ``is_apart``: marketing goes by an endpoint of its own.
+    """
     given = Part(content, "")
     kind = given.choice("type", [*_CHECKS, "template"])
     given.only(*_BESIDE, kind)
@@ -38,11 +44,11 @@ def prepare(content: Content, *, is_direct: bool = False, known: Known = nothing
     if given.has("context"):
         given.part("context").text("message_id")
     if kind == "template":
-        return _prepared_template(given, part, sent, known)
+        return _prepared_template(given, part, sent, known, is_apart=is_apart)
     shown = _CHECKS[kind](part)
     if given.has("category"):
         return _prepared_direct(given, kind, sent, shown, is_direct=is_direct)
-    fallback = _fallback(given, known)
+    fallback = _fallback(given, known, is_apart=is_apart)
     return Prepared(
         content=sent,
         needs_window=True,
@@ -59,20 +65,25 @@ def _body_of(given: Part, kind: str) -> Part:
     return Part({"contacts": given.value.get(kind)}, "")
 
 
-def _prepared_template(given: Part, part: Part, sent: Mapping[str, Any], known: Known) -> Prepared:
+def _prepared_template(given: Part, part: Part, sent: Mapping[str, Any], known: Known, *, is_apart: bool) -> Prepared:
     for key in ("when_shut", "category"):
         if given.has(key):
             raise given.wrong(key, _("a template needs none: it may go at any time."))
     checked = check_template(part, known=known)
     return Prepared(
-        content={**sent, "template": checked.content},
+        content={**sent, "template": checked.content, **_way(checked, is_apart=is_apart)},
         template=f"{checked.name}/{checked.language}",
         category=checked.category,
         shown=checked.shown,
     )
 
 
-def _fallback(given: Part, known: Known) -> Prepared | None:
+def _way(checked: Checked, *, is_apart: bool) -> Mapping[str, Any]:
+    """Return the mark of a message that goes by the marketing endpoint; it is no part of what is sent."""
+    return {BY: MARKETING} if is_apart and checked.category.upper() == "MARKETING" else {}
+
+
+def _fallback(given: Part, known: Known, *, is_apart: bool) -> Prepared | None:
     if not given.has("when_shut"):
         return None
     other = given.part("when_shut")
@@ -80,7 +91,8 @@ def _fallback(given: Part, known: Known) -> Prepared | None:
     other.choice("type", ["template"])
     checked = check_template(other.part("template"), known=known)
     return Prepared(
-        content={"type": "template", "template": checked.content}, template=f"{checked.name}/{checked.language}"
+        content={"type": "template", "template": checked.content, **_way(checked, is_apart=is_apart)},
+        template=f"{checked.name}/{checked.language}",
     )
 
 

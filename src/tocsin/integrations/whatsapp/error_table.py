@@ -29,6 +29,7 @@ _RIGHT = _("The access token lacks a right to this number or account.")
 _GROUP = _("Groups are not for this number, or the group does not exist.")
 _CALL = _("Calls are not for this number, or not for this person.")
 _FLOW = _("The flow cannot be used or changed so.")
+_MARKETING = _("Marketing templates of this account go by another way: set marketing_messages to yes.")
 _NO_CODE = _("This number gets no registration code: it is not being moved here.")
 _PIN = _("The number's registration or its PIN is not in order.")
 
@@ -76,7 +77,7 @@ CODES: Mapping[int, Known] = {
     131056: Known(V.SLOW_PAIR, R.RATE_LIMITED, _("This person got too many messages from this number at once.")),
     131057: Known(V.RETRY, R.TRY_LATER, _("The number is being maintained, which takes a minute."), 60.0),
     131062: Known(V.DEAD, R.REFUSED, _("This template reaches telephone numbers only, not business-scoped ids.")),
-    131063: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _("Marketing templates are switched off for this number.")),
+    131063: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _MARKETING),
     131064: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _("Too many templates of this account have a wrong category.")),
     132000: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _("The template has another number of parameters.")),
     132001: Known(V.HOLD_TEMPLATE, R.TEMPLATE_NOT_USABLE, _("There is no approved template of this name and language.")),

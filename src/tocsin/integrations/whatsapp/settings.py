@@ -41,6 +41,7 @@ SETTINGS: Mapping[str, str] = {
     ),
     "ask_hours": gettext_noop("hours between two looks at templates and limits, beside the webhooks; 6, 0: never"),
     "direct_send": gettext_noop("yes: the account may send utility texts without a template"),
+    "marketing_messages": gettext_noop("yes: marketing templates go by Meta's marketing messages API, where it is on"),
     "base_url": gettext_noop("address of the Graph API; https://graph.facebook.com if left out"),
     "archive_url": gettext_noop("address that archives templates; Meta's own, or base_url where that is given"),
     **{name: HTTP_SETTINGS[name] for name in ("ca_file", "plain_http", "proxy", "timeout_seconds")},
@@ -77,6 +78,7 @@ class NumberSettings:
     people_per_day: int | None
     ask_hours: float
     is_direct: bool
+    is_apart: bool  # marketing templates go by an endpoint of their own
 
 
 def read(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> NumberSettings:
@@ -96,6 +98,7 @@ def read(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str]) 
         people_per_day=_people(given),
         ask_hours=given.number("ask_hours", default=ASK_HOURS, least=0) or 0.0,
         is_direct=given.flag("direct_send", default=False),
+        is_apart=given.flag("marketing_messages", default=False),
     )
 
 
