@@ -72,11 +72,15 @@ def add(
 
 
 @command.command("list")
+@listing.JSON
 @click.pass_obj
-def list_channels(wired: Wired) -> None:
+def list_channels(wired: Wired, as_json: bool) -> None:
     """List the connected channels: what they are, and whether they are paused or held."""
     with wired.rows():
         found = queries.channels()
+    if as_json:
+        listing.print_json(found)
+        return
     table = listing.table(_("name"), _("kind"), _("line"), _("connected"), _("sends"), _("reason"))
     for channel in found:
         sends, reason = _sends(channel)
@@ -86,8 +90,9 @@ def list_channels(wired: Wired) -> None:
 
 @command.command("check")
 @click.argument("called", metavar="NAME")
+@listing.JSON
 @click.pass_obj
-def check(wired: Wired, called: str) -> int:
+def check(wired: Wired, called: str, as_json: bool) -> int:
     """Ask the provider of NAME: do address, credentials and rights suffice, how fast may it send, what is to be mended.
 
     Nothing is sent to anybody. Ends with 0 when all is well, 3 when messages would not go out.
@@ -97,10 +102,13 @@ def check(wired: Wired, called: str) -> int:
         secrets = queries.channel_secrets(called)
     sending = wired.channel(channel.kind, name=called, settings=channel.settings, secrets=secrets)
     remarks = asyncio.run(_asked(sending))
-    for remark in remarks:
+    if as_json:
+        listing.print_json(remarks)
+    for remark in () if as_json else remarks:
         word, colour = _STANDING[remark.standing]
         listing.lines(f"{word:3}{remark.text}" + (f" {remark.mend}" if remark.mend else ""), style=colour)
-    listing.console().print(listing.pairs(_told(sending)))
+    if not as_json:
+        listing.console().print(listing.pairs(_told(sending)))
     return FAULTY if any(remark.standing is Standing.FAULT for remark in remarks) else 0
 
 
@@ -118,13 +126,14 @@ def remove(wired: Wired, called: str, reason: str, acts: Acting) -> None:
 
 @command.command("kinds")
 @click.argument("kind", required=False)
+@listing.JSON
 @click.pass_obj
-def kinds(wired: Wired, kind: str | None) -> None:
+def kinds(wired: Wired, kind: str | None, as_json: bool) -> None:
     """Explain every kind of channel, or only KIND: its settings and its secrets."""
     known = wired.channel_kinds()
     if kind is not None:
         _known_kind(wired, kind)
-    print_kinds(known, only=kind)
+    print_kinds(known, only=kind, as_json=as_json)
 
 
 @command.command("bounce")

@@ -54,11 +54,15 @@ def add(
 
 
 @command.command("list")
+@listing.JSON
 @click.pass_obj
-def list_systems(wired: Wired) -> None:
+def list_systems(wired: Wired, as_json: bool) -> None:
     """List the connected systems: what they are, whether they are held, what waits for them."""
     with wired.rows():
         found, waiting = queries.systems(), queries.steps_waiting()
+    if as_json:
+        listing.print_json([{**listing.plain(each), "waiting": waiting.get(each.name, (0,))[0]} for each in found])
+        return
     table = listing.table(_("name"), _("kind"), _("connected"), _("waiting"), _("held until"), _("reason"))
     for system in found:
         steps = format_number(waiting[system.name][0]) if system.name in waiting else ""
@@ -107,13 +111,14 @@ def remove(wired: Wired, called: str, reason: str, acts: Acting) -> None:
 
 @command.command("kinds")
 @click.argument("kind", required=False)
+@listing.JSON
 @click.pass_obj
-def kinds(wired: Wired, kind: str | None) -> None:
+def kinds(wired: Wired, kind: str | None, as_json: bool) -> None:
     """Explain every kind of system that can be connected, or only KIND: its settings and its secrets."""
     known = wired.connector_kinds()
     if kind is not None:
         _known_kind(wired, kind)
-    print_kinds(known, only=kind)
+    print_kinds(known, only=kind, as_json=as_json)
 
 
 def _told(connector: Connector) -> list[tuple[str, object]]:

@@ -110,7 +110,8 @@ def show(wired: Wired, number: int | None, out: Path | None, as_json: bool) -> N
     """Show what plan NUMBER would do and to whom; without a number, list the plans."""
     with wired.rows():
         if number is None:
-            _print_list(queries.plans())
+            plans = queries.plans()
+            listing.print_json([_as_json(each) for each in plans]) if as_json else _print_list(plans)
             return
         plan = queries.plan(number)
         lines = queries.export_accounts(number, to=out) if out else 0

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from tocsin.cli.customer_wishes import object_to, wishes
 from tocsin.cli.wired import Wired
 from tocsin.customers import commands, queries
 from tocsin.customers.errors import NoSuchCustomer
-from tocsin.customers.values import Address, AddressKind, Imported, Refusal
+from tocsin.customers.values import Address, AddressKind, Imported, Person, Refusal
 from tocsin.kernel.language import format_number, gettext as _, gettext_noop
 from tocsin.notices import queries as notices
 from tocsin.notices.queries import PeopleToTell
@@ -89,9 +90,10 @@ def bring_in(wired: Wired, file: Path, country: str, refused: Path | None, acts:
 @command.command("show")
 @click.argument("account")
 @click.option("--reveal", is_flag=True, help="Show the addresses whole; the journal keeps that you did.")
+@listing.JSON
 @acting
 @click.pass_obj
-def show(wired: Wired, account: str, reveal: bool, acts: Acting) -> None:
+def show(wired: Wired, account: str, reveal: bool, as_json: bool, acts: Acting) -> None:
     """Show whose ACCOUNT is, their other accounts, and how they can be reached."""
     with wired.rows():
         person = queries.person_of_account(account)
@@ -103,6 +105,9 @@ def show(wired: Wired, account: str, reveal: bool, acts: Acting) -> None:
         if reveal:
             commands.record_reveal(f"person:{person.id}", addresses=len(person.addresses), by=acts.author())
         stopped = wishes(person.addresses)
+    if as_json:
+        listing.print_json(_person_as_json(person, reveal=reveal))
+        return
     rows: list[tuple[str, object]] = [
         (_("name"), person.name or _("not known")),
         (_("language"), person.language or _("not known")),
@@ -113,6 +118,11 @@ def show(wired: Wired, account: str, reveal: bool, acts: Acting) -> None:
     listing.console().print(listing.pairs(rows))
     if not person.addresses:
         listing.lines(_("There is no way to reach this person."), style="yellow")
+
+
+def _person_as_json(person: Person, *, reveal: bool) -> dict[str, object]:
+    said = [replace(each, value=each.value if reveal else queries.masked(each.value)) for each in person.addresses]
+    return {**listing.plain(person), "addresses": said}
 
 
 def _address(address: Address, *, reveal: bool) -> str:
@@ -126,8 +136,9 @@ def _address(address: Address, *, reveal: bool) -> str:
 @click.option(
     "--nobody", type=click.Path(path_type=Path, dir_okay=False), help="Where the accounts nobody is told of go."
 )
+@listing.JSON
 @click.pass_obj
-def reach(wired: Wired, what: str, revision: int | None, nobody: Path | None) -> int:
+def reach(wired: Wired, what: str, revision: int | None, nobody: Path | None, as_json: bool) -> int:
     """Say who of the affected can be reached, and list the accounts that lead to nobody. Nothing is sent.
 
     Accounts of the intruder are counted, and never told. Ends with 3 when accounts lead to nobody.
@@ -138,6 +149,9 @@ def reach(wired: Wired, what: str, revision: int | None, nobody: Path | None) ->
         file = nobody or Path(f"nobody-{reached.incident}-{reached.revision}.csv" if reached.incident else "nobody.csv")
         if left:
             found.write_nobody(file)
+    if as_json:
+        listing.print_json({**listing.plain(reached), "nobody_file": file if left else None})
+        return REFUSED if left else 0
     _print_reached(reached)
     if left:
         listing.lines("", _("The accounts that lead to nobody are in {file}.").format(file=file))

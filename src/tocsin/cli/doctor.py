@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin import __version__
+from tocsin.cli import listing
 from tocsin.cli.wired import RowsPlace, Wired
 from tocsin.kernel import language, redaction
 from tocsin.kernel.home import home_path
@@ -48,13 +49,17 @@ class Line:
 
 
 @click.command("doctor", help="Say what is installed, where data lives, what is missing and how to mend it.")
+@listing.JSON
 @click.pass_obj
-def command(wired: Wired) -> int:
+def command(wired: Wired, as_json: bool) -> int:
     """Print every line looked at; exit 1 when something promised does not work."""
     lines = [*_versions(wired), *_home(), *_rows(wired), *_tables(), *_language(), *_extras()]
+    missing = sum(line.state is State.MISSING for line in lines)
+    if as_json:
+        listing.print_json(lines)
+        return 1 if missing else 0
     console = Console(highlight=False)
     console.print(_drawn(lines))
-    missing = sum(line.state is State.MISSING for line in lines)
     words = language.ngettext("{n} thing to mend.", "{n} things to mend.", missing)
     console.print(Text(words.format(n=missing) if missing else _("All is well."), style="bold"))
     return 1 if missing else 0

@@ -118,7 +118,7 @@ REFUSALS = {
 
 @command.command("inspect")
 @click.argument("snapshot", type=_FILE)
-@click.option("--json", "as_json", is_flag=True)
+@listing.JSON
 def inspect(snapshot: Path, as_json: bool) -> int:
     """Verify SNAPSHOT as a gate of this installation would, and show what it says.
 
@@ -225,11 +225,15 @@ def publish(wired: Wired) -> None:
 
 
 @command.command("status")
+@listing.JSON
 @click.pass_obj
-def status(wired: Wired) -> None:
+def status(wired: Wired, as_json: bool) -> None:
     """Show the list in force, and what every gate last said that it enforces."""
     with wired.rows():
         published, gates = queries.list_in_force(), queries.gates()
+    if as_json:
+        listing.print_json({"list": published, "gates": gates})
+        return
     if published is None:
         listing.lines(_("No list was published yet."))
         return

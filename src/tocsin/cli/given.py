@@ -62,9 +62,15 @@ def moment(text: str | None) -> datetime | None:
     return named if named.tzinfo else named.replace(tzinfo=UTC)
 
 
-def print_kinds(known: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, only: str | None) -> None:
+def print_kinds(
+    known: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]], *, only: str | None, as_json: bool = False
+) -> None:
     """Explain every kind of what can be connected, or only one: its settings and its secrets."""
-    for each in [only] if only else sorted(known):
+    shown = [only] if only else sorted(known)
+    if as_json:
+        listing.print_json([{"kind": each, "settings": known[each][0], "secrets": known[each][1]} for each in shown])
+        return
+    for each in shown:
         settings, secrets = known[each]
         listing.lines(each, style="bold")
         rows = [(setting, _(text)) for setting, text in settings.items()]

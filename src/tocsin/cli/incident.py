@@ -32,11 +32,15 @@ def command() -> None:
 
 
 @command.command("list")
+@listing.JSON
 @click.pass_obj
-def list_incidents(wired: Wired) -> None:
+def list_incidents(wired: Wired, as_json: bool) -> None:
     """List every incident, newest first."""
     with wired.rows():
         found = queries.incidents()
+    if as_json:
+        listing.print_json(found)
+        return
     table = listing.table(_("incident"), _("state"), _("severity"), _("declared"), _("title"))
     for incident in found:
         declared = format_datetime(incident.declared_at)
@@ -47,11 +51,15 @@ def list_incidents(wired: Wired) -> None:
 
 @command.command("show")
 @click.argument("number", type=click.IntRange(1))
+@listing.JSON
 @click.pass_obj
-def show(wired: Wired, number: int) -> None:
+def show(wired: Wired, number: int, as_json: bool) -> None:
     """Show an incident and its facts, in the order they were recorded."""
     with wired.rows():
         incident = queries.incident(number)
+    if as_json:
+        listing.print_json(incident)
+        return
     _print(incident)
 
 

@@ -40,12 +40,17 @@ def command() -> None:
 @command.command("list")
 @click.option("--subject", default="", metavar="TEXT", help="Only what was done to this, e.g. incident:<id>.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000))
+@listing.JSON
 @click.pass_obj
-def list_entries(wired: Wired, subject: str, limit: int) -> None:
+def list_entries(wired: Wired, subject: str, limit: int, as_json: bool) -> None:
     """List the newest entries, oldest first."""
     with wired.rows():
         found = queries.entries(subject=subject, limit=limit)
         names = {str(member.id): member.name for member in staff.members()}
+    if as_json:
+        shown = ("number", "id", "written_at", "verb", "subject", "by", "facts")
+        listing.print_json([{name: getattr(entry, name) for name in shown} for entry in found])
+        return
     table = listing.table(_("number"), _("when"), _("what"), _("to what"), _("by"), _("facts"))
     for entry in found:
         number = "-" if entry.number is None else entry.number

@@ -44,15 +44,20 @@ def command() -> None:
 
 
 @command.command("list")
-def list_keys() -> None:
+@listing.JSON
+def list_keys(as_json: bool) -> None:
     """List the keys of this installation: what each is for, and its file."""
+    folder = home_path() / "keys"
+    others = [name for name in _OTHERS if (folder / name).exists()]
+    if as_json:
+        rest = [{"name": name, "path": folder / name} for name in others]
+        listing.print_json([*queries.seal_keys(), *rest])
+        return
     table = listing.table(_("key"), _("what it does"), _("made"), _("file"))
     for key in queries.seal_keys():
         listing.add(table, key.name, _(_USES[key.use]), format_datetime(key.made_at), key.path)
-    folder = home_path() / "keys"
-    for name, use in _OTHERS.items():
-        if (folder / name).exists():
-            listing.add(table, name, _(use), "", folder / name)
+    for name in others:
+        listing.add(table, name, _(_OTHERS[name]), "", folder / name)
     listing.console().print(table)
 
 

@@ -1,11 +1,17 @@
 """Tables on the terminal in which no value can steer it: everything is plain text, control characters written out."""
 
+import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
+from dataclasses import fields, is_dataclass
+from datetime import date
+from enum import Enum
+from typing import Any, TextIO
 
+import click
 import rich._wrap
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -37,6 +43,30 @@ WORDS = {
 # rich breaks lines at every blank; those that hold French punctuation to its word are no place to break.
 rich._wrap.re_word = re.compile(r"[^\S\u00a0\u202f]*[\S\u00a0\u202f]+[^\S\u00a0\u202f]*")  # noqa: SLF001
 PIPE_COLUMNS = 160  # where there is no terminal to ask
+JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+
+
+class _Trimmed:
+    """A file or pipe to which no line is written with the blanks that fill a column."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def write(self, text: str) -> int:
+        return self.out.write(re.sub(" +(?=\n)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.out, name)
+
+
+class _Rows(Table):
+    """A table that says so when it is empty, rather than show its headings."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.row_count:
+            yield from super().__rich_console__(console, options)
+        else:
+            yield Text(gettext("There is nothing to list."))
 
 
 def word(value: str) -> str:
@@ -51,12 +81,15 @@ def counted(name: str, n: int) -> str:
 
 def console() -> Console:
     """Return the console answers are printed on."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    piped: Any = _Trimmed(sys.stdout)
+    return Console(file=piped, highlight=False, width=PIPE_COLUMNS)
 
 
 def table(*headings: str) -> Table:
     """Return an empty table with these headings."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    made = _Rows(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         made.add_column(Text(heading), overflow="fold")
     return made
@@ -72,6 +105,30 @@ def lines(*texts: str, style: str = "") -> None:
     out = console()
     for text in texts:
         out.print(Text(printable(text), style=style), soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print values for programs: names as in the code, times as ISO 8601, and nothing that is kept from being shown."""
+    click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it. What a value leaves out of its ``repr``, such as secrets, is left out here."""
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value) if each.repr}
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(each) for key, each in value.items()}
+    if isinstance(value, AbstractSet):
+        return sorted((plain(each) for each in value), key=str)
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def pairs(rows: Sequence[tuple[str, object]]) -> Table:

@@ -33,16 +33,20 @@ command.add_command(send)
 
 @command.command("show")
 @_ID
+@listing.JSON
 @_REVEAL
 @acting
 @click.pass_obj
-def show(wired: Wired, message_id: UUID, reveal: bool, acts: Acting) -> None:
+def show(wired: Wired, message_id: UUID, as_json: bool, reveal: bool, acts: Acting) -> None:
     """Show what message ID says, to whom, and where it is."""
     with wired.rows():
         message = queries.message(message_id)
         content = queries.body_of(message_id)
         if reveal:
             _record([message], by=acts.author())
+    if as_json:
+        listing.print_json({**shown.message_as_json(message, reveal=reveal), "content": content})
+        return
     shown.print_list([message], reveal=reveal)
     if content is None:
         listing.lines("", _("Its text was erased; its digest is {digest}.").format(digest=message.digest))
@@ -55,19 +59,24 @@ def show(wired: Wired, message_id: UUID, reveal: bool, acts: Acting) -> None:
 @click.option("--broadcast", default="", help="Of this sending, e.g. incident:1:affected.")
 @click.option("--state", "states", multiple=True, type=click.Choice([each.value for each in MessageState]))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@listing.JSON
 @_REVEAL
 @acting
 @click.pass_obj
 def list_messages(
-    wired: Wired, channel: str, broadcast: str, states: tuple[str, ...], limit: int, reveal: bool, acts: Acting
-) -> None:
+    wired: Wired, channel: str, broadcast: str, states: tuple[str, ...], limit: int, as_json: bool, reveal: bool,
+    acts: Acting,
+) -> None:  # fmt: skip
     """List the newest messages."""
     with wired.rows():
         chosen = [MessageState(each) for each in states]
         found = queries.messages(channel=channel, broadcast=broadcast, states=chosen, limit=limit)
         if reveal:
             _record(found, by=acts.author())
-    shown.print_list(found, reveal=reveal)
+    if as_json:
+        listing.print_json([shown.message_as_json(each, reveal=reveal) for each in found])
+    else:
+        shown.print_list(found, reveal=reveal)
 
 
 @command.command("trace")

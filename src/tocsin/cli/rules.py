@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tocsin.cli.listing import add, console, lines, pairs, table
+from tocsin.cli.listing import JSON, add, console, lines, pairs, print_json, table
 from tocsin.detections import queries
 from tocsin.detections.errors import RuleRefused
 from tocsin.detections.values import Rule
@@ -27,8 +27,13 @@ def command() -> None:
 
 @command.command("list", help="List every rule: what it finds, how grave that is, whom it suspects.")
 @_FOLDER
-def listed(folder: Path | None) -> None:
+@JSON
+def listed(folder: Path | None, as_json: bool) -> None:
     """Print one line a rule."""
+    if as_json:
+        shown = ("rule_id", "version", "kind", "level", "suspect_type", "title", "tags", "place")
+        print_json([{name: getattr(rule, name) for name in shown} for rule in _chosen(folder)])
+        return
     made = table(_("rule"), _("version"), _("kind"), _("level"), _("suspect"), _("title"))
     for rule in _chosen(folder):
         add(made, rule.rule_id, rule.version, rule.kind.value, rule.level, rule.suspect_type.value, _(rule.title))

@@ -21,8 +21,9 @@ def command() -> None:
 @click.argument("incident", type=click.IntRange(1))
 @click.option("--revision", "number", type=click.IntRange(1), help="Another than the latest.")
 @click.option("--limit", default=ACCOUNTS_SHOWN, show_default=True, type=click.IntRange(0, 100_000))
+@listing.JSON
 @click.pass_obj
-def show(wired: Wired, incident: int, number: int | None, limit: int) -> None:
+def show(wired: Wired, incident: int, number: int | None, limit: int, as_json: bool) -> None:
     """Show a revision: its counts, its accounts, what it stands on, and who was taken out."""
     with wired.rows():
         every = queries.revisions(incident)
@@ -30,6 +31,10 @@ def show(wired: Wired, incident: int, number: int | None, limit: int) -> None:
         rows = queries.affected_rows(revision, limit=limit)
         waiting = queries.claims_waiting(incident)
         excluded = queries.exclusions(incident)
+    if as_json:
+        told = {"revision": revision, "revisions": every, "affected": rows, "excluded": excluded, "claims": waiting}
+        listing.print_json(told)
+        return
     out = listing.console()
     others = ", ".join(f"{each.number} ({listing.word(each.state)})" for each in every)
     out.print(listing.pairs([*_described(revision), (_("revisions"), others)]))
@@ -51,11 +56,15 @@ def show(wired: Wired, incident: int, number: int | None, limit: int) -> None:
 @click.argument("incident", type=click.IntRange(1))
 @click.argument("account")
 @click.option("--revision", "number", type=click.IntRange(1), help="Another than the latest.")
+@listing.JSON
 @click.pass_obj
-def why(wired: Wired, incident: int, account: str, number: int | None) -> None:
+def why(wired: Wired, incident: int, account: str, number: int | None, as_json: bool) -> None:
     """Say why ACCOUNT is in, or who took it out, or that no evidence names it."""
     with wired.rows():
         found = queries.why(incident, account=account, number=number)
+    if as_json:
+        listing.print_json(found)
+        return
     listing.lines(_verdict(found), style="bold")
     if found.row:
         shown = [(name, value) for name, value in found.row.items() if value and name != "row_sha256"]
@@ -73,13 +82,17 @@ def why(wired: Wired, incident: int, account: str, number: int | None) -> None:
 @click.argument("incident", type=click.IntRange(1))
 @click.argument("earlier", type=click.IntRange(1), required=False)
 @click.argument("later", type=click.IntRange(1), required=False)
+@listing.JSON
 @click.pass_obj
-def diff(wired: Wired, incident: int, earlier: int | None, later: int | None) -> None:
+def diff(wired: Wired, incident: int, earlier: int | None, later: int | None, as_json: bool) -> None:
     """Say what came in, went out or changed between two revisions; the last two unless told."""
     with wired.rows():
         last = later or queries.revision(incident).number
         first = earlier or max(1, last - 1)
         found = queries.difference(incident, earlier=first, later=last)
+    if as_json:
+        listing.print_json(found)
+        return
     listing.lines(_("revision {earlier} to {later}").format(earlier=first, later=last), style="bold")
     for sign, word, names, count in (
         ("+", _("added"), found.added, found.added_count),

@@ -99,12 +99,18 @@ def add(
 
 
 @command.command("list")
+@listing.JSON
 @click.pass_obj
-def show(wired: Wired) -> None:
+def show(wired: Wired, as_json: bool) -> None:
     """List the streams, what came of their tokens, and the names that could not be placed."""
     with wired.rows():
         streams = queries.streams()
         lost = {stream.name: queries.unmapped(stream.name, limit=UNMAPPED_SHOWN) for stream in streams}
+    if as_json:
+        keys = ("format", "name", "event")
+        unplaced = {name: [dict(zip(keys, each, strict=True)) for each in rows] for name, rows in lost.items()}
+        listing.print_json([listing.plain(each) | {"not_placed": unplaced[each.name]} for each in streams])
+        return
     for stream in streams:
         listing.console().print(listing.pairs(_described(stream)))
         for form, name, event in lost[stream.name]:

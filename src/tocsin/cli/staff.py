@@ -54,11 +54,15 @@ def enrol(
 
 
 @command.command("list")
+@listing.JSON
 @click.pass_obj
-def list_members(wired: Wired) -> None:
+def list_members(wired: Wired, as_json: bool) -> None:
     """List who is or was enrolled."""
     with wired.rows():
         members = queries.members()
+    if as_json:
+        listing.print_json(members)
+        return
     table = listing.table(_("name"), _("public key"), _("kept in"), _("enrolled"), _("revoked"))
     for member in members:
         revoked = format_datetime(member.revoked_at) if member.revoked_at else ""

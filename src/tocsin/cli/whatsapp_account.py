@@ -90,11 +90,15 @@ def _limits(facts: Any) -> list[tuple[str, object]]:
 
 @number.command("list")
 @numbered
+@listing.JSON
 @click.pass_obj
-def list_numbers(wired: Wired, called: str) -> None:
+def list_numbers(wired: Wired, called: str, as_json: bool) -> None:
     """List every number of the account."""
     with wired.rows():
         found = asked(wired, number_called(called), lambda meta: meta.numbers.every())
+    if as_json:
+        listing.print_json(found)
+        return
     table = listing.table(_("id"), _("number"), _("name"), _("status"), _("quality"), _("level"))
     for each in found:
         listing.add(table, each.id, each.number, each.name, each.status, each.quality, each.level)
@@ -176,16 +180,18 @@ def block() -> None:
 @block.command("list")
 @numbered
 @click.option("--reveal", is_flag=True, help="Show addresses whole; the journal keeps that you did.")
+@listing.JSON
 @acting
 @click.pass_obj
-def list_blocked(wired: Wired, called: str, reveal: bool, acts: Acting) -> None:
+def list_blocked(wired: Wired, called: str, reveal: bool, as_json: bool, acts: Acting) -> None:
     """List who is blocked."""
     with wired.rows():
         channel = number_called(called)
         if reveal:
             customer_commands.record_reveal(f"channel:{channel.name}", addresses=0, by=acts.author())
         found = asked(wired, channel, lambda meta: meta.blocked.every())
-    listing.lines(*(found if reveal else [customers.masked(each) for each in found]))
+    shown = [*found] if reveal else [customers.masked(each) for each in found]
+    listing.print_json(shown) if as_json else listing.lines(*shown)
 
 
 @block.command("add")
@@ -229,11 +235,15 @@ def profile() -> None:
 
 @profile.command("show")
 @numbered
+@listing.JSON
 @click.pass_obj
-def show_profile(wired: Wired, called: str) -> None:
+def show_profile(wired: Wired, called: str, as_json: bool) -> None:
     """Show the business profile."""
     with wired.rows():
         found = asked(wired, number_called(called), lambda meta: meta.profile.read())
+    if as_json:
+        listing.print_json(found)
+        return
     rows = [(key, joined(value) if isinstance(value, list) else value) for key, value in found.items()]
     listing.console().print(listing.pairs(rows))
 

@@ -57,11 +57,15 @@ def _kept(wired: Wired, change: Change, file: Path, media_type: str) -> queries.
 
 @media.command("list")
 @numbered
+@listing.JSON
 @click.pass_obj
-def list_media(wired: Wired, called: str) -> None:
+def list_media(wired: Wired, called: str, as_json: bool) -> None:
     """List the files Meta still has, those it forgets first at the head."""
     with wired.rows():
         found = queries.uploaded_files(number_called(called).name)
+    if as_json:
+        listing.print_json(found)
+        return
     table = listing.table(_("id"), _("file"), _("type"), _("bytes"), _("kept until"))
     for each in found:
         until = format_datetime(each.expires_at)

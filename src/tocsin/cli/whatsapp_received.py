@@ -57,11 +57,15 @@ def _print_place(app: App) -> None:
 
 @webhook.command("list")
 @click.option("--tokens", is_flag=True, help="Show the verify tokens too: they are to be typed in at Meta.")
+@listing.JSON
 @click.pass_obj
-def list_apps(wired: Wired, tokens: bool) -> None:
+def list_apps(wired: Wired, tokens: bool, as_json: bool) -> None:
     """List the places where webhooks arrive, how long two secrets are good, and how many webhooks wait."""
     with wired.rows():
         found, counts = queries.apps(), queries.intake_counts()
+    if as_json:
+        listing.print_json({"places": [_app_as_json(each, tokens=tokens) for each in found], "webhooks": counts})
+        return
     table = listing.table(_("name"), _("kind"), _("path"), _("secrets"), _("verify token") if tokens else "")
     for app in found:
         older = [each.good_until for each in app.secrets if each.good_until is not None]
@@ -105,9 +109,14 @@ def remove(wired: Wired, called: str, reason: str, acts: Acting) -> None:
         commands.remove_app(called, reason=reason, by=acts.author())
 
 
+def _app_as_json(app: App, *, tokens: bool) -> dict[str, object]:
+    said = {**listing.plain(app), "path": f"/webhooks/v1/{app.id}"}
+    return {**said, "verify_token": app.verify_token} if tokens else said
+
+
 @webhook.command("aside")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--json", "as_json", is_flag=True)
+@listing.JSON
 @click.pass_obj
 def aside(wired: Wired, limit: int, as_json: bool) -> None:
     """List webhooks that nobody understands, or that could not be taken in, newest first. None is ever dropped."""
@@ -174,11 +183,15 @@ def import_rates(wired: Wired, file: Path, acts: Acting) -> None:
 
 @rates.command("list")
 @click.option("--on", type=_DAY, help="Only those in force on this day.")
+@listing.JSON
 @click.pass_obj
-def list_rates(wired: Wired, on: datetime | None) -> None:
+def list_rates(wired: Wired, on: datetime | None, as_json: bool) -> None:
     """List the rates."""
     with wired.rows():
         found = queries.rates(on=on.date() if on else None)
+    if as_json:
+        listing.print_json(found)
+        return
     table = listing.table(_("from"), _("market"), _("category"), _("messages from"), _("price"))
     for each in found:
         price = f"{format_number(each.micros / _MICROS, decimals=6)} {each.currency}"
@@ -193,7 +206,7 @@ def list_rates(wired: Wired, on: datetime | None) -> None:
 @click.option("--since", type=_DAY, help="From this day on (UTC); by default the first of this month.")
 @click.option("--until", type=_DAY, help="Up to this day, and with it; by default today.")
 @click.option("--currency", default="", help="Where there are rates in several.")
-@click.option("--json", "as_json", is_flag=True)
+@listing.JSON
 @click.pass_obj
 def spend(wired: Wired, by: str, since: datetime | None, until: datetime | None, currency: str, as_json: bool) -> None:
     """Say what messages cost, each counted once on the day it arrived, by the rates that were imported."""
