@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
-from tocsin.messaging import addressing, attempts, bodies, columns, pacing
+from tocsin.messaging import addressing, attempts, bodies, columns, pacing, reachability
 from tocsin.messaging.ports import Limits
 from tocsin.messaging.rules import WhenFlagged
 from tocsin.messaging.states import MessageState
@@ -234,6 +234,7 @@ def _sort(line: _Line, rows: Sequence[Due], *, now: datetime) -> _Sorted:
         elif isinstance(text, Prepared):
             found.going.append(row)
             found.texts[row.id] = text
+    _withhold_dead(found, now=now)
     asked = [(row.address_kind, row.address) for row in found.going]
     found.others = addressing.other_addresses(line.portfolio, asked)
     if line.campaigns != WhenFlagged.SEND:
@@ -262,6 +263,17 @@ def _forbidden(row: Due, *, now: datetime) -> Reason | None:
     if row.is_fallback and not row.template:
         return Reason.WINDOW_SHUT
     return None
+
+
+def _withhold_dead(found: _Sorted, *, now: datetime) -> None:
+    """Leave out what would go to e-mail addresses from which mails came back."""
+    mails = [
+        (row.id, row.address)
+        for row in found.going if row.address_kind == AddressKind.EMAIL and row.purpose not in reachability.EVEN_SO
+    ]  # fmt: skip
+    if gone := reachability.dead(mails, now=now):
+        found.withheld += [(row, Reason.NOT_REACHABLE) for row in found.going if row.id in gone]
+        found.going = [row for row in found.going if row.id not in gone]
 
 
 def _hold_campaigns(line: _Line, found: _Sorted, *, now: datetime) -> None:
