@@ -33,6 +33,7 @@ BODY_BYTES_MAX = 3 * 1024 * 1024  # Meta, webhooks: what one POST may hold
 BODY_SECONDS_MAX = 20.0
 KEPT_SECONDS_MAX = 10.0
 SWEEP_SECONDS = 0.5
+SAY_SECONDS = 5.0  # between two lines of the log about bodies that cannot be kept
 BODIES_BYTES_MAX = 192 * 1024 * 1024
 GATHER_SECONDS = 0.01  # one flush to disk for many
 RING_SECONDS = 0.2  # between two words to the workers, who gather for longer when they hear one
@@ -74,6 +75,7 @@ class IntakeWriter:
         self._rang_at = -RING_SECONDS
         self._ending = False
         self._thread: threading.Thread | None = None
+        self._said_at, self._unsaid = float("-inf"), 0  # of trouble, and bodies it met since
 
     def keep(self, body: IntakeBody) -> asyncio.Future[bool]:
         """Return what becomes True once the body is durable, False when it could not be kept within ten seconds."""
@@ -122,14 +124,21 @@ class IntakeWriter:
             is_kept = True
         except Exception as error:  # noqa: BLE001 - who waits is answered, and the thread goes on, whatever it is
             is_kept = False
-            # Its kind only: the text may hold part of a row.
-            _LOG.error("%d webhooks could not be kept and will come again: %s", len(waiting), type(error).__name__)
+            self._say(len(waiting), error)
             connection.close()
         loop = waiting[0][1].get_loop()
         if not loop.is_closed():
             loop.call_soon_threadsafe(_tell, [kept for _, kept in waiting], is_kept)
         if is_kept:
             self._ring()
+
+    def _say(self, bodies: int, error: Exception) -> None:
+        """Log trouble, once in a while: the words about an outage must not fill the disk, which may be its cause."""
+        self._unsaid += bodies
+        if monotonic() - self._said_at >= SAY_SECONDS:
+            # Its kind only: the text may hold part of a row.
+            _LOG.error("%d webhooks could not be kept and will come again: %s", self._unsaid, type(error).__name__)
+            self._said_at, self._unsaid = monotonic(), 0
 
     def _ring(self) -> None:
         """Tell the workers that something came, now and then; without it they look by themselves, only later."""
