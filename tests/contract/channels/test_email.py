@@ -16,6 +16,7 @@ from mail_server import EmailPeer
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.email import channel
+from tocsin.integrations.email.line import opened
 from tocsin.kernel.remarks import Standing
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Outgoing, Purpose, Reason, Verdict
@@ -325,3 +326,45 @@ def test_a_check_sends_nothing_and_says_what_is_to_be_mended(loop, tmp_path: Pat
     remarks = run(peer.channel(), lambda each: each.check())
     assert [each.standing for each in remarks].count(Standing.FAULT) == 1 and not peer.tries()
     assert eventually(lambda: peer.connections() == 0)
+
+
+def test_what_somebody_adds_in_the_open_before_tls_begins_is_never_read(loop, tmp_path):
+    """A reply that came with the one to STARTTLS is not of the server (the fault CVE-2011-0411 names)."""
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    heard: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mx.example ESMTP\r\n")
+        heard.append(await reader.readline())
+        writer.write(b"250-mx.example\r\n250 STARTTLS\r\n")
+        heard.append(await reader.readline())
+        writer.write(b"220 go on\r\n250-mx.example\r\n250-AUTH PLAIN\r\n250 X-INJECTED\r\n")
+        await writer.drain()
+        try:
+            await writer.start_tls(context)
+            heard.append(await reader.readline())
+            writer.write(b"250-mx.example\r\n250 X-TRUE\r\n")
+            heard.append(await reader.readline())
+            writer.write(b"221 bye\r\n")
+            await writer.drain()
+        except (ConnectionError, ssl.SSLError):
+            pass  # to have nothing to do with such a server is right, too
+        writer.close()
+
+    server = loop.run(asyncio.start_server(talk, "127.0.0.1", 0))
+    given = {"port": server.sockets[0].getsockname()[1], "security": "starttls", "ca_file": str(cert)}
+
+    async def told(email: channel.Email) -> list[str]:
+        try:
+            line = await opened(email._server)
+        except TransportError as error:
+            return [error.verdict]
+        found = line.told()
+        await line.close()
+        return found
+
+    found = run(connected(**given), told)
+    assert found in (["x-true"], [Verdict.HOLD_LINE]), (found, heard)
+    server.close()
