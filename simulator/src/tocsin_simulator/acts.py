@@ -140,7 +140,7 @@ def sender_of(person: Person) -> dict[str, str]:
     """Return the sender as a message names it; the phone number is left out when it is withheld."""
     if person.withheld:
         return {"from_user_id": person.user_id}
-    return {"from": person.phone, "from_user_id": person.user_id}
+    return {"from": person.wa_id, "from_user_id": person.user_id}
 
 
 def read(world: World, entry: Entry) -> None:
@@ -179,7 +179,7 @@ def prefer(world: World, phone: str, number: Number, *, stop: bool) -> None:
         "timestamp": int(world.clock.now()),
     }
     if not person.withheld:
-        preference["wa_id"] = person.phone
+        preference["wa_id"] = person.wa_id
     preference["user_id"] = person.user_id
     value = {
         "messaging_product": "whatsapp",
@@ -200,7 +200,7 @@ def move(world: World, phone: str, new_phone: str, number: Number) -> None:
     system = {
         "type": "user_changed_number",
         "body": f"User {person.name} changed from {phone} to {new_phone}",
-        "wa_id": new_phone,
+        "wa_id": moved.wa_id,
         "previous_user_id": old_id,
         "user_id": moved.user_id,
     }

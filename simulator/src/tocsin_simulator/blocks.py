@@ -4,6 +4,7 @@ from typing import Any
 
 from tocsin_simulator.errors import GraphError, missing
 from tocsin_simulator.fields import paged
+from tocsin_simulator.people import phone_of_wa_id, wa_id_of
 from tocsin_simulator.routing import Reply, Request, Route
 from tocsin_simulator.values import WINDOW_SECONDS
 from tocsin_simulator.world import World
@@ -27,8 +28,8 @@ def _persons(world: World, request: Request) -> list[tuple[dict[str, str], str |
             phone = world.people.phone_of(str(user_id))
             found.append(({"input": str(user_id), "user_id": str(user_id)}, phone))
         elif user := entry.get("user"):
-            digits = "".join(letter for letter in str(user) if letter.isdigit())
-            named = {"input": str(user)} | ({"wa_id": digits} if digits else {})
+            digits = phone_of_wa_id("".join(letter for letter in str(user) if letter.isdigit()))
+            named = {"input": str(user)} | ({"wa_id": wa_id_of(digits)} if digits else {})
             found.append((named, digits or None))
         else:
             raise missing("user")
@@ -84,7 +85,7 @@ async def list_blocked(world: World, request: Request) -> Reply:
     """Answer one page of who is blocked."""
     persons = sorted(world.blocked.get(request.given["phone"], ()))
     rows = [
-        {"messaging_product": "whatsapp", "input": each, "wa_id": each, "user_id": world.people.user_id_of(each)}
+        {"messaging_product": "whatsapp", "input": each, "wa_id": wa_id_of(each), "user_id": world.people.user_id_of(each)}
         for each in persons
     ]
     return Reply(paged(rows, keys=persons, request=request, address=world.address))

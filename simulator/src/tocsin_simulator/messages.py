@@ -11,7 +11,7 @@ from tocsin_simulator.faults import Rule
 from tocsin_simulator.ledger import Entry
 from tocsin_simulator.outbound import CALLBACK_MOST, TYPES, Body, an_object, check, required
 from tocsin_simulator.outbound_templates import check_template
-from tocsin_simulator.people import Person
+from tocsin_simulator.people import Person, phone_of_wa_id
 from tocsin_simulator.routing import Dropped, Reply, Request, Route
 from tocsin_simulator.statuses import Life
 from tocsin_simulator.values import Number, Template
@@ -180,6 +180,7 @@ def normal(to: str, *, world: World, number: Number) -> str:
     """
     digits = to.translate(PUNCTUATION)
     if digits.isdecimal() and digits.isascii() and len(digits) <= 16:
+        digits = phone_of_wa_id(digits)
         if to.lstrip()[:1] == "+" or digits in world.people.known or digits.startswith(number.calling_code):
             return digits
         return number.calling_code + digits.lstrip("0")
@@ -265,7 +266,7 @@ def accept(world: World, outgoing: Outgoing, body: bytes) -> tuple[Reply, Entry]
         message["message_status"] = "held_for_quality_assessment" if held else "accepted"
     contact = {"input": outgoing.given}
     if not outgoing.by_user_id:
-        contact["wa_id"] = person.phone
+        contact["wa_id"] = person.wa_id
     contact["user_id"] = person.user_id
     return Reply({"messaging_product": "whatsapp", "contacts": [contact], "messages": [message]}), entry
 

@@ -6,6 +6,7 @@ memory only once something happened to them: they wrote, they blocked the compan
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ COUNTRIES = {
     "41": "CH", "43": "AT", "44": "GB", "45": "DK", "46": "SE", "47": "NO", "48": "PL", "49": "DE", "52": "MX",
     "55": "BR", "61": "AU", "62": "ID", "81": "JP", "82": "KR", "91": "IN", "971": "AE",
 }  # fmt: skip
+REWRITTEN = frozenset({"55", "52"})
+_BRAZIL, _OLD_BRAZIL = re.compile(r"55([3-9][0-9])9([6-9][0-9]{7})"), re.compile(r"55([3-9][0-9])([6-9][0-9]{7})")
+_MEXICO, _OLD_MEXICO = re.compile(r"52[2-9][0-9]{9}"), re.compile(r"521[2-9][0-9]{9}")
 FIRST_NAMES = (
     "Ada Bruno Chiara Dmitri Elif Farid Greta Hana Ines Jonas Kofi Lena Marek Nadia Omar Pilar Quentin Rosa".split()
 )
@@ -52,6 +56,11 @@ class Person:
     wrote_at: dict[str, float] = field(default_factory=dict)  # our number -> their last message
     blocked: set[str] = field(default_factory=set)  # our numbers they blocked
 
+    @property
+    def wa_id(self) -> str:
+        """Return the number as WhatsApp writes it."""
+        return self.phone if self.phone[:2] not in REWRITTEN else wa_id_of(self.phone)
+
 
 NUMBER = (int, float)
 # What a file may say of a person.
@@ -62,6 +71,26 @@ DESCRIBED: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("on_whatsapp", "withheld", "stopped_marketing"), (bool,)),
     "patience": (int,),
 }
+
+
+def wa_id_of(phone: str) -> str:
+    """Return a number as WhatsApp writes it.
+
+    It keeps old forms of two countries: Brazilian mobile numbers without the 9 that was put before them (the area codes
+    from 31 on), Mexican ones with the 1 that went.
+    """
+    if found := _BRAZIL.fullmatch(phone):
+        return f"55{found[1]}{found[2]}"
+    return f"521{phone[2:]}" if _MEXICO.fullmatch(phone) else phone
+
+
+def phone_of_wa_id(digits: str) -> str:
+    """Return the number behind what WhatsApp writes; any other number as it is."""
+    if digits[:2] not in REWRITTEN:
+        return digits
+    if found := _OLD_BRAZIL.fullmatch(digits):
+        return f"55{found[1]}9{found[2]}"
+    return f"52{digits[3:]}" if _OLD_MEXICO.fullmatch(digits) else digits
 
 
 def country_of(phone: str) -> str:
@@ -154,7 +183,7 @@ class People:
         for key, value in entry.items():
             if not isinstance(value, DESCRIBED[key]):
                 raise ValueError(f"{where}.{key}: {value!r} is not one of its values")  # noqa: TRY004 - a file's fault
-        person = self.remember(phone)
+        person = self.remember(phone_of_wa_id(phone))
         for key, value in entry.items():
             if key == "user_id":
                 self.rename(person, value)

@@ -145,7 +145,7 @@ def fail(world: World, life: Life, failure: GraphError, at: float) -> None:
         return
     said: dict[str, Any] = {"id": entry.id, "status": "failed", "timestamp": str(int(at))}
     if not life.by_user_id:
-        said["recipient_id"] = life.person.phone
+        said["recipient_id"] = life.person.wa_id
     if entry.callback:
         said["biz_opaque_callback_data"] = entry.callback
     said["errors"] = [failure.in_status()]
@@ -176,7 +176,7 @@ def addressed(person: Person) -> dict[str, Any]:
     """Return who a status is about; the phone number is left out when it is withheld."""
     if person.withheld:
         return {"recipient_user_id": person.user_id}
-    return {"recipient_id": person.phone, "recipient_user_id": person.user_id}
+    return {"recipient_id": person.wa_id, "recipient_user_id": person.user_id}
 
 
 def contact_of(person: Person) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def contact_of(person: Person) -> dict[str, Any]:
         profile["username"] = person.username
     if person.withheld:
         return {"profile": profile, "user_id": person.user_id}
-    return {"profile": profile, "wa_id": person.phone, "user_id": person.user_id}
+    return {"profile": profile, "wa_id": person.wa_id, "user_id": person.user_id}
 
 
 def price_of(life: Life, status: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from tocsin_simulator import acts, received
 from tocsin_simulator.errors import GraphError
 from tocsin_simulator.faults import FaultsUnreadable
 from tocsin_simulator.ledger import Entry
+from tocsin_simulator.people import phone_of_wa_id
 from tocsin_simulator.routing import Reply, Request, Route
 from tocsin_simulator.values import Number, Template
 from tocsin_simulator.world import World
@@ -26,6 +27,7 @@ KNOWN_SETTINGS: dict[str, tuple[type, ...]] = {
 }
 # The least a setting may be, where that is not 0.
 LEAST = {"speed": 0.001}
+PUNCTUATION = str.maketrans("", "", "+-() ")  # what people put into a number
 
 
 def wrong(said: str) -> GraphError:
@@ -36,9 +38,9 @@ def wrong(said: str) -> GraphError:
 def person_of(world: World, body: dict[str, Any], key: str = "from") -> str:
     """Return the digits of the person a request names, by number or business-scoped user id."""
     given = str(body.get(key, "")).strip()
-    digits = given.lstrip("+").replace(" ", "")
+    digits = given.translate(PUNCTUATION)
     if digits.isdecimal():
-        return digits
+        return phone_of_wa_id(digits)
     phone = world.people.phone_of(given)
     if phone is None:
         raise wrong(f"{key} must be a phone number with its calling code, or a business-scoped user id.")

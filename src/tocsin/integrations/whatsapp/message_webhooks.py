@@ -194,7 +194,8 @@ def _status(status: Mapping[str, Any], *, change: Change, line: str, people: _Pe
         at=moment(status.get("timestamp")) or change.at,
         message_id=_ours(text(status.get("biz_opaque_callback_data"))),
         category=text(pricing.get("category")),
-        price_type=text(pricing.get("type")),
+        # Older webhooks have no type; what they call not billable costs nothing.
+        price_type=text(pricing.get("type")) or ("free" if pricing.get("billable") is False else ""),
         line=line,
         addresses=named,
         market=market_of(named),

@@ -449,3 +449,18 @@ def test_without_a_number_the_country_of_the_scoped_id_decides(scoped: str, mark
 def test_an_update_says_nothing_of_a_market_it_cannot_know() -> None:
     assert market_of({}) == ""
     assert isinstance(status(), StatusUpdate)
+
+
+@pytest.mark.parametrize(
+    ("pricing", "wanted"),
+    [
+        ({"billable": True, "type": "regular", "category": "utility"}, ("regular", "utility")),
+        ({"type": "free_entry_point", "category": "utility"}, ("free_entry_point", "utility")),  # without billable
+        ({"billable": False, "pricing_model": "CBP", "category": "service"}, ("free", "service")),  # without a type
+        ({"billable": True, "pricing_model": "CBP", "category": "marketing"}, ("", "marketing")),
+        (None, ("", "")),
+    ],
+)
+def test_what_is_free_is_read_from_the_type_and_from_billable_only_without_one(pricing, wanted):
+    update = status(pricing=pricing)
+    assert (update.price_type, update.category) == wanted
