@@ -3,6 +3,8 @@
 import asyncio
 import importlib
 import itertools
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,7 +17,7 @@ from tocsin.api.app import Api
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.sms.kannel import channel
 from tocsin.integrations.sms.kannel.receiving import RECEIVING
-from tocsin.journal.values import Assurance, Author
+from tocsin.journal.values import MACHINE, Assurance, Author
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands, queries
@@ -288,6 +290,33 @@ def test_a_smsbox_that_is_down_holds_the_line_and_costs_no_try(way: Way):
     way.boxes.begin_smsbox()
     commands.release_channel("sms", by=MONA)
     way.becomes(_sent_after(way, sent), S.DELIVERED)
+
+
+def test_a_smsbox_killed_in_the_middle_loses_nothing_and_doubles_nothing(way: Way):
+    people = [way.somebody() for _ in range(80)]
+    opened = way.connect()
+    drafts = [Draft("sms", each, AddressKind.PHONE, opened.prepare({"text": f"for {each}"})) for each in people]
+    queued = [each for each in commands.queue_messages(drafts, by=MACHINE) if each]
+    before = way.centre.submitted
+    killing = threading.Thread(
+        target=lambda: way.eventually(lambda: way.centre.submitted > before + 20) and way.boxes.end_smsbox()
+    )
+    killing.start()
+    way.drain()
+    killing.join()
+    states = Counter(queries.message(each).state for each in queued)
+    assert states[S.QUEUED] + states[S.RETRYING] and states[S.SENT]  # it happened in the middle
+    way.boxes.begin_smsbox()
+    commands.release_channel("sms", by=MONA)
+    models.OutboundMessage.objects.filter(id__in=queued, next_try_at__isnull=False).update(next_try_at=clock.now())
+    way.drain()
+    for each in queued:
+        # Those whose answer was lost settle by the report alone.
+        if queries.message(each).state is not S.UNKNOWN or way.texts_of(queries.message(each).address):
+            way.becomes(each, S.DELIVERED)
+    for person, each in zip(people, queued, strict=True):
+        brought = queries.message(each).state is S.DELIVERED
+        assert way.texts_of(person) == ([(f"for {person}", 1)] if brought else [])
 
 
 def test_a_wrong_password_holds_the_line_until_somebody_mends_it_and_loses_nothing(way: Way):
