@@ -1,14 +1,16 @@
 """A product that shows messages itself: each one is posted to it, signed (Standard Webhooks 1.0.0).
 
 ``webhook-id`` is the message's id, the same at every try, so that the product shows a message once. What the product
-answers is described in docs/howto/webhooks.md.
+answers is described in docs/howto/messages-to-your-product.md.
 """
 
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+from aiohttp import ThreadedResolver
 from yarl import URL
 
 from tocsin.customers.values import AddressKind
@@ -17,10 +19,12 @@ from tocsin.integrations.http_calls.moments import to_iso
 from tocsin.integrations.http_calls.pacing import retry_after
 from tocsin.integrations.http_calls.posting import Answer, NotSent, Posting, Unanswered
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS
+from tocsin.integrations.standard_webhooks import reaching
 from tocsin.integrations.webhook import signature
 from tocsin.integrations.webhook.addresses import PublicOnly, may_be_public
 from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _, gettext_noop
+from tocsin.kernel.remarks import Remark, Standing
 from tocsin.messaging.errors import AddressNotUnderstood, ContentNotUnderstood
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reason, Verdict
@@ -78,6 +82,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         line=given.text("line", default=address.host or ""),
         reports=given.flag("reports", default=False),
         seconds_max=timeout_seconds + LATE_SECONDS,
+        reached=(allows_private, given.ca_file()),
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
     )
 
@@ -107,7 +112,9 @@ class Webhook:
         reports: bool,
         seconds_max: float,
         limits: ChannelLimits,
+        reached: tuple[bool, str | None],
     ) -> None:
+        self._allows_private, self._ca_file = reached
         self._posting, self._address, self._keys = posting, address, keys
         self.line, self.account, self.portfolio = line, "", ""
         self.reports, self.seconds_max, self.limits = reports, seconds_max, limits
@@ -167,6 +174,18 @@ class Webhook:
         if not 200 <= answer.status < 300:
             raise error_of(answer)
         return Accepted(named)
+
+    async def check(self) -> Sequence[Remark]:
+        """Look whether the address can be reached. A product is asked nothing, so nothing is known of the secret."""
+        resolver = ThreadedResolver() if self._allows_private else PublicOnly()
+        try:
+            tls = ssl.create_default_context(cafile=self._ca_file)
+            found = await reaching.remarks(self._address, resolver=resolver, tls=tls)
+        finally:
+            await resolver.close()
+        unknown = _("Whether the product knows the secret shows the first message.")
+        mend = _("Send one with `tocsin message send --purpose test`.")
+        return (*found, Remark(Standing.WARNING, unknown, mend))
 
     async def close(self) -> None:
         """Let go of connections."""
