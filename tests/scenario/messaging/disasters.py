@@ -36,6 +36,7 @@ FAULTS = {
 MOMENTS_OF_SENDERS = ("after_claim", "before_send", "after_send", "before_settle", "after_settle")
 TIMES = int(os.environ.get("TOCSIN_FAULTS") or 5)
 IS_LONG = TIMES > 5
+MESSAGES_A_DEATH = 3_000 if IS_LONG else 150  # at most, on one of two senders
 HOUR = 3600.0
 ALONE = 64 * 2  # messages under way in two senders, of which nothing is known when the other side dies
 
@@ -57,7 +58,8 @@ class Crowd:
         points = [self.failpoints] if self.failpoints else []
         if self.left:
             moment = self.left.pop()
-            often = 60 if moment.endswith("_send") else 3
+            # Each message meets the first, each claim or settling of some fifty the others.
+            often = MESSAGES_A_DEATH if moment.endswith("_send") else MESSAGES_A_DEATH // 50
             points.append(f"{moment}@{self.chance.randint(1, often)}")
         return self.stage.tocsin("send", name=f"send-{number}", failpoints=",".join(points))
 
