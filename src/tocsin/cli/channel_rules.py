@@ -30,11 +30,12 @@ _WORD = {"multiple": True, "metavar": "WORD"}
 @click.option("--everything", is_flag=True, help="A word stops all but security notices, not marketing alone.")
 @click.option("--answer", "answers", multiple=True, metavar="LANGUAGE=TEXT", help="What is answered to a stop.")
 @click.option("--usual", is_flag=True, help="Only the usual words, and no answer.")
+@listing.JSON
 @acting
 @click.pass_obj
 def words(
     wired: Wired, /, called: str, stop: Sequence[str], start: Sequence[str], without: Sequence[str], everything: bool,
-    answers: Sequence[str], usual: bool, acts: Acting,
+    answers: Sequence[str], usual: bool, as_json: bool, acts: Acting,
 ) -> None:  # fmt: skip
     """Show by which words people stop what NAME sends them, or choose them anew.
 
@@ -47,6 +48,9 @@ def words(
             chosen = Words(tuple(stop), tuple(start), tuple(without), everything=everything, answers=prepared)
             commands.choose_words(called, chosen, by=acts.author())
         known = queries.channel_rules(called).words
+    if as_json:
+        listing.print_json(known)
+        return
     rows: list[tuple[str, object]] = [
         (_("stops"), _("everything but security notices") if known.everything else _("marketing")),
         (_("words beside the usual"), ", ".join(known.stop)),

@@ -106,7 +106,8 @@ def show(wired: Wired, account: str, reveal: bool, as_json: bool, acts: Acting) 
             commands.record_reveal(f"person:{person.id}", addresses=len(person.addresses), by=acts.author())
         stopped = wishes(person.addresses)
     if as_json:
-        listing.print_json(_person_as_json(person, reveal=reveal))
+        unwanted = [str(what) for _name, what in stopped]
+        listing.print_json({**_person_as_json(person, reveal=reveal), "does_not_want": unwanted})
         return
     rows: list[tuple[str, object]] = [
         (_("name"), person.name or _("not known")),

@@ -15,6 +15,7 @@ from tocsin.notices import queries as notices
 from tocsin.notices.queries import Wording
 
 WHATSAPP = "whatsapp"
+MAIL = "email"  # what every kind of channel that sends mail begins with
 _APPROVED = "APPROVED"
 
 
@@ -40,7 +41,8 @@ def wording_of(said: Said, *, channel: Channel) -> Wording:
         raise click.UsageError(_("Templates are WhatsApp's; {channel} is {kind}.").format(
             channel=channel.name, kind=channel.kind))  # fmt: skip
     if said.content:
-        return notices.wording_in(said.content, fallback=said.language)
+        wording = notices.wording_in(said.content, fallback=said.language)
+        return _in_language(wording) if channel.kind.startswith(MAIL) and _says_languages(wording, said) else wording
     if said.template:
         return _template(said, account=channel.account)
     if said.text:
@@ -48,13 +50,25 @@ def wording_of(said: Said, *, channel: Channel) -> Wording:
     raise click.UsageError(_("Say what it says: --text, --content or --template."))
 
 
+def _says_languages(wording: Wording, said: Said) -> bool:
+    """Say whether the languages of a wording were said by somebody, and not assumed."""
+    return len(wording.contents) > 1 or bool(said.language)
+
+
+def _in_language(wording: Wording) -> Wording:
+    """Let each mail say its language, so that it is read aloud and laid out rightly."""
+    contents = {language: {"language": language, **content} for language, content in wording.contents.items()}
+    return Wording(contents, wording.fallback)
+
+
 def _text(said: Said, *, kind: str) -> Content:
     if kind == WHATSAPP:
         return {"type": "text", "text": {"body": said.text}}
-    if kind.startswith("email"):
+    if kind.startswith(MAIL):
         if not said.subject:
             raise click.UsageError(_("An e-mail needs a --subject."))
-        return {"subject": said.subject, "text": said.text}
+        tongue = customers.language(said.language)
+        return {"subject": said.subject, "text": said.text, **({"language": tongue} if tongue else {})}
     if kind == "webhook":
         return {"type": said.subject or "message", "data": {"text": said.text}}
     return {"text": said.text}

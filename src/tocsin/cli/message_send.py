@@ -174,7 +174,8 @@ def _order(whom: Whom, *, how: How, channel: Channel, wording: Wording) -> Order
     if not once and whom.incident:
         once = "affected"
     if not once and whom.accounts:
-        texts = json.dumps(dict(wording.contents), sort_keys=True, ensure_ascii=False)
+        said = [{key: part for key, part in each.items() if key != "language"} for each in wording.contents.values()]
+        texts = json.dumps(dict(zip(wording.contents, said, strict=True)), sort_keys=True, ensure_ascii=False)
         once = hashlib.sha256(texts.encode()).hexdigest()
     broadcast = f"incident:{whom.incident}:{once}" if whom.incident else f"list:{once}" if whom.accounts else ""
     return Order(
