@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import hypothesis.strategies as some
 import pytest
+from django.db import connection
 
 from tocsin.containment import done, residue
 from tocsin.containment.residue import ResidueLine
@@ -381,3 +382,15 @@ def test_the_time_of_a_million_facts(plans: Callable[..., Any]):
     print(f"10 known facts among 1,000,000: {perf_counter() - began:.3f} s")
     began = perf_counter()
     print(f"settling all that is open: {done.settle_progress(by=MACHINE)} changed, {perf_counter() - began:.1f} s")
+
+
+def test_when_there_is_nothing_to_record_no_table_is_made(plans: Callable[..., Any]):
+    def temporary() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_class WHERE relpersistence = 't'")
+            return int(cursor.fetchone()[0])
+
+    plans([measures("reauthenticate")], {"a": 0})
+    before = temporary()
+    assert record() == done.Recorded()
+    assert temporary() == before
