@@ -21,7 +21,7 @@ class SealedPlace(Protocol):
         """Return how many values each key sealed, by the key's name."""
 
     def reseal(self, keys: Sequence[bytes], *, after: Any, limit: int) -> Moved:
-        """Seal anew, all or none, the next values after ``after`` (None: the first) that one of these keys sealed.
+        """Look at the next values after ``after`` (None: the first); seal anew those that one of these keys sealed.
 
         Values somebody holds at this moment are left out. A value that does not open is left as it is.
         """

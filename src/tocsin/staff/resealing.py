@@ -32,10 +32,14 @@ _COUNT = """
 SELECT substring(sealed from {start} for {length}) AS key, count(*) FROM {table}
  WHERE octet_length(sealed) >= {least} GROUP BY 1
 """
+# Nothing tells the planner how many rows a key sealed: a step by the primary key alone is never more than that.
+_STEP = """
+SELECT {id} FROM (SELECT {id} FROM {table} {after} ORDER BY {id} LIMIT %(limit)s) step ORDER BY {id} DESC LIMIT 1
+"""
 _BATCH = """
-SELECT {id}, substring(sealed for {least}) FROM {table}
- WHERE octet_length(sealed) >= {least} AND substring(sealed from {start} for {length}) = ANY(%(keys)s::bytea[])
-   {after} ORDER BY {id} LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+SELECT {id}, substring(sealed for {least}) FROM {table} {after} {id} <= %(last)s
+   AND octet_length(sealed) >= {least} AND substring(sealed from {start} for {length}) = ANY(%(keys)s::bytea[])
+   FOR NO KEY UPDATE SKIP LOCKED
 """
 # What somebody changed or erased since it was looked at does not begin as it did, and is left alone.
 _MOVE = """
@@ -71,10 +75,13 @@ class SealedColumn:
             return {bytes(key): count for key, count in cursor.fetchall()}
 
     def reseal(self, keys: Sequence[bytes], *, after: Any, limit: int) -> Moved:
-        """Seal anew, in one transaction, the next rows after ``after`` that one of these keys sealed."""
+        """Seal anew, in one transaction, those of the next rows after ``after`` that one of these keys sealed."""
         with transaction.atomic(), connection.cursor() as cursor:
-            condition = "" if after is None else f"AND {self.id} > %(after)s"
-            cursor.execute(self._sql(_BATCH, after=condition), {"keys": list(keys), "after": after, "limit": limit})
+            beyond = "" if after is None else f"WHERE {self.id} > %(after)s"
+            cursor.execute(self._sql(_STEP, after=beyond), {"after": after, "limit": limit})
+            (last,) = cursor.fetchone() or (None,)
+            asked = {"keys": list(keys), "after": after, "last": last}
+            cursor.execute(self._sql(_BATCH, after=f"{beyond} AND" if beyond else "WHERE"), asked)
             found = [(row, bytes(beginning)) for row, beginning in cursor.fetchall()]
             ids, befores, fresh = [], [], []
             for row, beginning in found:
@@ -85,9 +92,10 @@ class SealedColumn:
                 ids.append(row)
                 befores.append(before)
                 fresh.append(now)
-            cursor.execute(self._sql(_MOVE), {"ids": ids, "befores": befores, "fresh": fresh})
-            failpoints.reach("in_resealing")
-        return Moved(len(ids), broken=len(found) - len(ids), last=found[-1][0] if found else None)
+            if ids:
+                cursor.execute(self._sql(_MOVE), {"ids": ids, "befores": befores, "fresh": fresh})
+                failpoints.reach("in_resealing")
+        return Moved(len(ids), broken=len(found) - len(ids), last=last)
 
     def _sql(self, text: str, *, after: str = "") -> str:
         return text.format(
