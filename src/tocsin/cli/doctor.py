@@ -10,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -58,7 +57,7 @@ def command(wired: Wired, as_json: bool) -> int:
     if as_json:
         listing.print_json(lines)
         return 1 if missing else 0
-    console = Console(highlight=False)
+    console = listing.console()
     console.print(_drawn(lines))
     words = language.ngettext("{n} thing to mend.", "{n} things to mend.", missing)
     console.print(Text(words.format(n=missing) if missing else _("All is well."), style="bold"))

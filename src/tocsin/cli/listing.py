@@ -42,7 +42,7 @@ WORDS = {
 }
 # rich breaks lines at every blank; those that hold French punctuation to its word are no place to break.
 rich._wrap.re_word = re.compile(r"[^\S\u00a0\u202f]*[\S\u00a0\u202f]+[^\S\u00a0\u202f]*")  # noqa: SLF001
-PIPE_COLUMNS = 160  # where there is no terminal to ask
+PIPE_COLUMNS = 1000  # where there is no terminal: a row stays one line, for grep
 JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 
 

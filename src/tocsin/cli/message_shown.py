@@ -68,6 +68,7 @@ _REPORTS = {
 }
 _PLACES = {kind: place for place, kind in enumerate(_REPORTS, start=1)}  # of reports of one second
 WIDE_COLUMNS = 140
+NARROW_COLUMNS = 100
 
 
 class Answer(StrEnum):
@@ -224,7 +225,7 @@ def _facts(message: Message, *, reveal: bool) -> list[tuple[str, object]]:
 
 def _print_steps(trace: Trace) -> None:
     """Print what happened in its order; providers tell whole seconds, and within one the usual order counts."""
-    table = listing.table(_("time"), _("what"), _("details"))
+    table = listing.table(_("when"), _("what"), _("details"))
     steps: list[tuple[datetime, int, str, str]] = [
         *((each.claimed_at, 0, _("attempt {n}").format(n=each.number), _attempt(each)) for each in trace.attempts),
         *(
@@ -267,21 +268,39 @@ def price_words(price: Spent | None) -> str:
 
 def print_list(messages: Sequence[Message], *, reveal: bool) -> None:
     """Print messages as a table, newest first; in a narrow terminal without the purpose, which `trace` says too."""
-    wide = listing.console().width >= WIDE_COLUMNS
+    columns = listing.console().width
+    if messages and columns < NARROW_COLUMNS:
+        _print_in_two_lines(messages, reveal=reveal)
+        return
+    wide = columns >= WIDE_COLUMNS
     more = (_("purpose"), _("state"), _("reason")) if wide else (_("state"),)
     table = listing.table(_("queued"), _("message id"), _("channel"), _("to"), *more)
     for column in table.columns[int(wide) : 2]:
         column.no_wrap = True  # an id is copied whole
     for each in messages:
-        address = each.address if reveal else customers.masked(each.address)
+        address = _address(each.address, reveal=reveal)
         state, reason = _(STATES[each.state]), reason_words(each.reason)
         if wide:
             cells = [format_datetime(each.queued_at), each.id, each.channel, address, _(PURPOSES[each.purpose]), state]
             listing.add(table, *cells, reason)
         else:
-            at, said = each.queued_at.astimezone(UTC), ": ".join(filter(None, (state, reason)))
-            listing.add(table, f"{at:%Y-%m-%d %H:%MZ}", each.id, each.channel, address, said)
+            listing.add(table, _queued(each), each.id, each.channel, address, _standing(each))
     listing.console().print(table)
+
+
+def _print_in_two_lines(messages: Sequence[Message], *, reveal: bool) -> None:
+    """Print messages where a table of them would break its words: which, when and to whom, then its state."""
+    for each in messages:
+        address = _address(each.address, reveal=reveal)
+        listing.lines(f"{each.id}  {_queued(each)}  {address}", f"    {each.channel}: {_standing(each)}")
+
+
+def _queued(message: Message) -> str:
+    return f"{message.queued_at.astimezone(UTC):%Y-%m-%d %H:%MZ}"
+
+
+def _standing(message: Message) -> str:
+    return ": ".join(filter(None, (_(STATES[message.state]), reason_words(message.reason))))
 
 
 def message_as_json(message: Message, *, reveal: bool) -> Mapping[str, Any]:

@@ -60,6 +60,13 @@ def test_a_pipe_gets_no_blanks_at_the_end_of_a_line(capsys: pytest.CaptureFixtur
     assert not any(line != line.rstrip() for line in capsys.readouterr().out.splitlines())
 
 
+def test_a_row_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str]):
+    table = listing.table("name", "reason")
+    listing.add(table, "x", "why " * 100)
+    listing.console().print(table)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]):
     listing.console().print(listing.table("name", "state"))
     assert capsys.readouterr().out == "There is nothing to list.\n"

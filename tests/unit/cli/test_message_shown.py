@@ -134,6 +134,17 @@ def test_a_list_fits_a_terminal_of_100_columns(capsys: pytest.CaptureFixture[str
     assert MESSAGE.address in row
 
 
+def test_a_list_fits_a_terminal_of_80_columns_in_two_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shown.listing, "PIPE_COLUMNS", 80)
+    withheld = replace(MESSAGE, state=MessageState.WITHHELD, reason=Reason.CANCELLED.value)
+    shown.print_list([withheld], reveal=False)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{MESSAGE.id}  2026-03-02 12:00Z  +33*******78"
+    assert second.strip() == f"{MESSAGE.channel}: not sent: somebody cancelled it"
+
+
 def test_nothing_is_said_to_have_stayed_here_when_nobody_knows(capsys: pytest.CaptureFixture[str]):
     died, window = Reason.SENDER_DIED.value, Reason.WINDOW_SHUT.value
     unknown = Attempt(1, AT, None, AT, MessageState.UNKNOWN, died, 0, "", "", fallback=False, digest="ab")
