@@ -120,11 +120,11 @@ def identity(given: ChannelSettings) -> Identity:
 
 
 def _look(given: ChannelSettings, *, name: str) -> layout.Look | None:
-    if not given.flag("html", default=False):
-        return None
     colour = given.text("colour", default=layout.DEFAULT_COLOUR)
     if not layout.COLOUR.fullmatch(colour):
         raise given.wrong("colour", _("it must be # and six hexadecimal digits."))
+    if not given.flag("html", default=False):
+        return None
     return layout.Look(name=name, colour=colour, foot=given.text("foot", default=""))
 
 
