@@ -20,6 +20,7 @@ CONFIGURATION = """
 group = core
 admin-port = {admin}
 admin-password = {password}
+status-password = {user}
 admin-interface = 127.0.0.1
 smsbox-port = {box}
 smsbox-interface = 127.0.0.1
@@ -78,6 +79,10 @@ class Boxes:
     bearerbox: "subprocess.Popen[bytes] | None" = None
     smsbox: "subprocess.Popen[bytes] | None" = None
     ports: list[int] = field(default_factory=lambda: _free_ports(3))
+
+    @property
+    def admin_port(self) -> int:
+        return self.ports[0]
 
     @property
     def sendsms_port(self) -> int:

@@ -100,9 +100,8 @@ class Way:
             "callback_url": self.callback, **self.settings,
         }  # fmt: skip
         known = importlib.import_module("kannel_boxes").PASSWORD
-        return channel.connect(
-            "sms", settings=given, secrets={"password": password or known, "callback_secret": SECRET}
-        )
+        secrets = {"password": password or known, "callback_secret": SECRET, "status_password": "tocsin"}
+        return channel.connect("sms", settings=given, secrets=secrets)
 
     def somebody(self) -> str:
         return f"+3361234{next(NAMES):04}"
@@ -338,6 +337,18 @@ def test_a_check_says_what_is_wrong_and_sends_nothing(way: Way):
     before = way.centre.submitted
     assert asyncio.run(said(way.connect())) == ["ok Kannel knows name and password."]
     assert "does not accept" in asyncio.run(said(way.connect(password="another")))[0]
+    status = f"http://127.0.0.1:{way.boxes.admin_port}/status.xml"
+    way.settings = {"status_url": status}
+    assert asyncio.run(said(way.connect()))[1:] == [
+        "ok Message centre centre is connected.",
+        "warning A restart of Kannel forgets which reports it waits for: their messages then stay sent.",
+    ]
+    way.settings = {"status_url": status, "smsc": "another"}
+    assert "fault Kannel has no such message centre." in asyncio.run(said(way.connect()))
+    way.settings = {"status_url": status.replace("status.xml", "other")}
+    assert "fault Kannel does not show its status." in asyncio.run(said(way.connect()))
+    way.settings = {"status_url": "http://127.0.0.1:9/status.xml"}
+    assert "status page cannot be reached" in asyncio.run(said(way.connect()))[1]
     way.settings = {"url": f"http://127.0.0.1:{way.boxes.sendsms_port}/cgi-bin/other"}
     assert "Something else" in asyncio.run(said(way.connect()))[0]
     way.settings = {"url": "http://127.0.0.1:9/"}

@@ -8,7 +8,7 @@ import pytest
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.http_calls.posting import Answer
-from tocsin.integrations.sms.kannel import channel, replies
+from tocsin.integrations.sms.kannel import channel, replies, status_page
 from tocsin.integrations.sms.kannel.receiving import RECEIVING
 from tocsin.integrations.sms.kannel.spelling import line_of, report_token
 from tocsin.kernel import clock
@@ -199,3 +199,26 @@ def test_a_text_that_kannel_would_cut_off_is_refused_before():
 @pytest.mark.parametrize("sender", ["+33755500006", "0033755500006", "33755500006"])
 def test_a_line_has_one_name_however_its_number_is_spelled(sender: str):
     assert line_of(sender) == "33755500006" and line_of("Larkwave") == "Larkwave"
+
+
+PAGE = """<?xml version="1.0"?><gateway><version>Kannel bearerbox</version><status>{state}, uptime 0d 0h 0m 3s</status>
+<dlr><queued>0</queued><storage>{storage}</storage></dlr><smscs><count>2</count>
+<smsc><name>SMPP:a</name><admin-id>main</admin-id><id>main</id><status>online 9s</status><failed>0</failed></smsc>
+<smsc><name>SMPP:b</name><admin-id>spare</admin-id><id>spare</id><status>re-connecting</status></smsc></smscs></gateway>"""
+
+
+def test_a_status_page_says_which_message_centres_are_connected():
+    def told(smsc: str = "", *, state: str = "running", storage: str = "redis") -> list[str]:
+        page = PAGE.format(state=state, storage=storage)
+        return [f"{each.standing}: {each.text}" for each in status_page.remarks(page, smsc=smsc)]
+
+    main, spare = (
+        "ok: Message centre main is connected.",
+        "fault: Message centre spare is not connected: re-connecting.",
+    )
+    assert told() == [main, spare]
+    assert told("main") == [main]
+    assert told("main", state="suspended") == ["fault: Kannel is suspended and sends nothing.", main]
+    assert told("other") == ["fault: Kannel has no such message centre."]
+    assert told("main", storage="internal")[1].startswith("warning: A restart of Kannel forgets")
+    assert status_page.remarks("Denied", smsc="")[0].standing == "fault"

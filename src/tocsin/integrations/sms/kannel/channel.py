@@ -18,7 +18,7 @@ from tocsin.integrations.channel_settings import ChannelLimits, ChannelSettings
 from tocsin.integrations.http_calls.posting import Answer, NotSent, Posting, Unanswered
 from tocsin.integrations.http_calls.settings import HTTP_SETTINGS
 from tocsin.integrations.sms import writing
-from tocsin.integrations.sms.kannel import replies
+from tocsin.integrations.sms.kannel import replies, status_page
 from tocsin.integrations.sms.kannel.spelling import line_of, report_token
 from tocsin.integrations.sms.replies import not_reached
 from tocsin.integrations.sms.segments import PlainLetters, segments
@@ -32,6 +32,7 @@ SETTINGS: Mapping[str, str] = {
     "username": gettext_noop("name of a group sendsms-user of kannel.conf"),
     "from": gettext_noop("number or sender's name the SMS come from"),
     "callback_url": gettext_noop("where reports come in: https://your.host/webhooks/v1/ID"),
+    "status_url": gettext_noop("address of its status page, http://127.0.0.1:13000/status.xml, for checks"),
     "smsc": gettext_noop("id of the message centre they go through; Kannel decides if left out"),
     "parts_max": gettext_noop("SMS one text may become; 10 if left out, no more than max-messages of the sendsms-user"),
     "validity_minutes": gettext_noop("minutes the message centre keeps trying; as long as it likes if left out"),
@@ -42,6 +43,7 @@ SETTINGS: Mapping[str, str] = {
 SECRETS: Mapping[str, str] = {
     "password": gettext_noop("password of the sendsms-user"),
     "callback_secret": gettext_noop("secret of the place where reports come in, when there is a callback_url"),
+    "status_password": gettext_noop("status-password of kannel.conf, when it has one"),
 }
 LATE_SECONDS = 5.0  # what a cancelled connection may take beyond its time-out
 PARTS_MAX = 10
@@ -84,6 +86,7 @@ def connect(name: str, *, settings: Mapping[str, Any], secrets: Mapping[str, str
         parts_max=int(given.number("parts_max", default=PARTS_MAX, least=1) or PARTS_MAX),
         seconds_max=timeout_seconds + LATE_SECONDS,
         limits=ChannelLimits(per_second=given.number("per_second", default=None, least=0.01)),
+        status=_status(given),
     )
 
 
@@ -105,6 +108,15 @@ def _password(given: ChannelSettings) -> str:
             mend=_("Choose another one in kannel.conf."),
         )  # fmt: skip
     return password
+
+
+def _status(given: ChannelSettings) -> URL | None:
+    if not given.text("status_url", default=""):
+        return None
+    address = URL(given.address("status_url"))
+    return (
+        address.with_query(password=given.secret("status_password")) if given.has_secret("status_password") else address
+    )
 
 
 def _callback(given: ChannelSettings) -> str:
@@ -135,9 +147,10 @@ class Kannel:
         parts_max: int,
         seconds_max: float,
         limits: ChannelLimits,
+        status: URL | None,
     ) -> None:
         self._posting, self._address, self._headers = posting, address, headers
-        self._callback, self._callback_secret = callback, callback_secret
+        self._callback, self._callback_secret, self._status = callback, callback_secret, status
         self._country, self._letters, self._parts_max = country, letters, parts_max
         self.line = line_of(headers["X-Kannel-From"])
         self.account = f"{headers['X-Kannel-Username']}@{address.host}:{address.port}"
@@ -173,7 +186,8 @@ class Kannel:
         except TransportError as error:
             return [_unreached(error)]
         if answer.status == 400:
-            return [Remark(Standing.OK, _("Kannel knows name and password.")), *self._remarks()]
+            known = Remark(Standing.OK, _("Kannel knows name and password."))
+            return [known, *self._remarks(), *await self._centres()]
         refusal = replies.error_of(answer)
         if refusal.verdict is Verdict.HOLD_ACCOUNT:
             wrong = _("Kannel does not accept name and password, or not from this machine.")
@@ -182,6 +196,19 @@ class Kannel:
             wrong = _("Something else than Kannel's sendsms answers: HTTP {status}.").format(status=answer.status)
             mend = _("Compare url with sendsms-port and sendsms-url of kannel.conf.")
         return [Remark(Standing.FAULT, wrong, mend=mend)]
+
+    async def _centres(self) -> Sequence[Remark]:
+        """Ask bearerbox for its status, where its page was named."""
+        if self._status is None:
+            return ()
+        try:
+            answer = await self._posting.post(self._status, b"", content_type="text/plain", headers={})
+        except (NotSent, Unanswered) as error:
+            wrong = _("Kannel's status page cannot be reached: {why}.").format(why=error)
+            mend = _("Compare status_url with admin-port of kannel.conf.")
+            return [Remark(Standing.FAULT, wrong, mend=mend)]
+        smsc = self._headers.get("X-Kannel-SMSC", "")
+        return status_page.remarks(answer.body.decode("utf-8", "replace"), smsc=smsc)
 
     def _remarks(self) -> Sequence[Remark]:
         if self._callback:
