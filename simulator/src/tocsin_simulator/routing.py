@@ -31,7 +31,7 @@ class Request:
         """Return the query's fields; the last of a repeated one."""
         return dict(self.raw.query)
 
-    @property
+    @cached_property
     def token(self) -> str:
         """Return the access token, of the header or the query; empty when there is none."""
         word, _, token = self.raw.headers.get("Authorization", "").partition(" ")
