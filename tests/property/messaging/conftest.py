@@ -1,6 +1,6 @@
 """The database and the webhooks of the contract tests."""
 
-from tests.contract.messaging.conftest import rows, server, url
+from tests.contract.conftest import rows, server, url
 from tests.contract.messaging.receiving.conftest import hooks
 
 __all__ = ["hooks", "rows", "server", "url"]
