@@ -324,6 +324,7 @@ def test_a_check_sends_nothing_and_says_what_is_to_be_mended(loop, tmp_path: Pat
     assert remarks[0].standing is Standing.OK and any("DKIM" in each.text for each in remarks)
     peer.be(Mood.DOWN)
     remarks = run(peer.channel(), lambda each: each.check())
+    assert "nothing answers at its port" in remarks[0].text and remarks[0].mend
     assert [each.standing for each in remarks].count(Standing.FAULT) == 1 and not peer.tries()
     assert eventually(lambda: peer.connections() == 0)
 

@@ -156,8 +156,26 @@ def test_what_cannot_be_looked_up_is_never_said_to_be_well(says):
     found = remarks(server)
     assert {each.standing for each in found} == {Standing.WARNING}
     assert all("Not looked up" in each.text for each in found) and len(found) == 5
+    assert any(dkim.record(SIGNER) in each.mend for each in found)  # what is to be published is said nevertheless
     nobody = asyncio.run(published.remarks(NAMES, lookups=lookups.Lookups()))  # names no server of the world knows
     assert all(each.text.startswith("Not looked up") and each.standing is Standing.WARNING for each in nobody)
+
+
+def test_a_name_server_that_denies_every_name_is_not_believed(says):
+    server = says()
+    server.records.clear()
+
+    def asked() -> list[Remark]:
+        made = lookups.Lookups([("127.0.0.1", server.port)], doubts=True)
+
+        async def whole() -> list[Remark]:
+            return list(await published.remarks(NAMES, lookups=made))
+
+        return asyncio.run(whole())
+
+    assert all("knows no names of the world" in each.text for each in asked())
+    server.records["", "NS"] = ["a.root-servers.net."]
+    assert asked()[0].standing is Standing.FAULT and "does not exist" in asked()[0].text
 
 
 def test_a_key_of_the_other_kind_is_compared_too(says):

@@ -262,7 +262,8 @@ class Email(sender.ReachesByMail):
         try:
             line = await opened(self._server)
         except TransportError as error:
-            return [Remark(Standing.FAULT, _("The server cannot be used: {reason}").format(reason=error.detail))]
+            words = _("The server cannot be used: {reason}").format(reason=error.detail)
+            return [Remark(Standing.FAULT, words, _("Look at host, port, security, and the name and password."))]
         found = [Remark(Standing.OK, _("The server answers and takes our mail."))]
         spoken = set(line.told())
         await line.close()

@@ -5,6 +5,7 @@ before is tried again, what breaks after is unknown.
 """
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -21,6 +22,11 @@ from tocsin.messaging.ports import OutcomeUnknown, TransportError
 
 CLOSING_SECONDS = 2.0
 _READY = 354
+_WORDS: dict[type[BaseException], str] = {
+    socket.gaierror: "its name is not known",
+    ConnectionRefusedError: "nothing answers at its port",
+    TimeoutError: "it does not answer in time",
+}
 _LOST = (SMTPServerDisconnected, SMTPTimeoutError, ConnectionError, TimeoutError, OSError)
 
 
@@ -197,11 +203,22 @@ async def opened(server: Server) -> Line:
         if _is_certificate(error):
             raise not_reached("its certificate is not trusted", mendable=True) from None
         mendable = not isinstance(error, _LOST)
-        raise not_reached(shown(f"{type(error).__name__} {error}")[:100], mendable=mendable) from None
+        raise not_reached(_why(error), mendable=mendable) from None
     if isinstance(client.transport, asyncio.WriteTransport):
         # Draining then means that the bytes have left; under TLS a last buffer below stays, whose loss is unknown.
         client.transport.set_write_buffer_limits(high=1, low=0)
     return Line(client, server=server)
+
+
+def _why(error: BaseException) -> str:
+    """Return why a server was not reached, in words: the library's own repeat its name and the machine's codes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, words in _WORDS.items():
+            if isinstance(cause, kind):
+                return words
+        cause = cause.__cause__ or cause.__context__
+    return shown(f"{type(error).__name__} {error}")[:100]
 
 
 def _is_certificate(error: BaseException | None) -> bool:

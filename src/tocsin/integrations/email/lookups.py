@@ -38,8 +38,14 @@ class Answer(NamedTuple):
 class Lookups:
     """Questions, each asked once. Used within one event loop."""
 
-    def __init__(self, servers: Sequence[tuple[str, int]] = ()) -> None:
+    def __init__(self, servers: Sequence[tuple[str, int]] = (), *, doubts: bool | None = None) -> None:
+        """Ask these servers, each by address and port, or the machine's own.
+
+        ``doubts``: that there is no such name is believed only of who knows the root of all names. Without a network many
+        a machine's own server says it of everything; whoever names servers knows what they know.
+        """
         self._servers = tuple(servers)
+        self._doubts = not servers if doubts is None else doubts
         self._asked: dict[tuple[str, str], asyncio.Task[Answer]] = {}
         self._resolver: Any = None
 
@@ -69,11 +75,13 @@ class Lookups:
         return await self._asked[key]
 
     async def _ask(self, name: str, kind: str) -> Answer:
-        if not self._servers and name.rpartition(".")[2] in NOBODYS:
+        if not self._servers and name and name.rpartition(".")[2] in NOBODYS:
             raise NotLookedUp(_("it is a name for examples, or of this machine alone"))
         try:
             told = await self._made().resolve(f"{name}.", kind, lifetime=ANSWER_SECONDS_MAX)
         except resolver.NXDOMAIN:
+            if name:
+                await self._check_root()
             return Answer((), exists=False)
         except resolver.NoAnswer:
             return Answer(())
@@ -84,6 +92,11 @@ class Lookups:
         except (exceptions.DNSException, OSError, ValueError):
             raise NotLookedUp(_("no name server answers")) from None
         return Answer(tuple(_texts(kind, told)))
+
+    async def _check_root(self) -> None:
+        """Raise NotLookedUp when whoever denies a name denies all of them."""
+        if self._doubts and not (await self._once("", "NS")).records:
+            raise NotLookedUp(_("the name server knows no names of the world"))
 
     def _made(self) -> Any:
         if self._resolver is None:

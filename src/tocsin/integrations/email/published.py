@@ -55,7 +55,9 @@ async def remarks(names: Names, *, lookups: Lookups) -> Sequence[Remark]:
     if names.bounces:
         asked.append(_asked(_("the SPF record of {name}").format(name=names.bounces), _spf(names, lookups)))
     key = _("the DKIM key at {name}")
-    asked += [_asked(key.format(name=place_of(each)), _key(each, lookups)) for each in names.signers]
+    asked += [
+        _asked(key.format(name=place_of(each)), _key(each, lookups), mend=_to_publish(each)) for each in names.signers
+    ]
     asked.append(_asked(_("the DMARC record of {name}").format(name=names.domain), _dmarc(names, lookups)))
     if names.server:
         asked.append(_asked(_("the name of {name}").format(name=names.server), _server_name(names.server, lookups)))
@@ -67,11 +69,16 @@ def place_of(signer: dkim.Signer) -> str:
     return f"{signer.selector}._domainkey.{signer.domain}"
 
 
-async def _asked(what: str, answer: Awaitable[list[Remark]]) -> list[Remark]:
+def _to_publish(signer: dkim.Signer) -> str:
+    words = _("Publish as a TXT record at {name}: {record}")
+    return words.format(name=place_of(signer), record=dkim.record(signer))
+
+
+async def _asked(what: str, answer: Awaitable[list[Remark]], *, mend: str = "") -> list[Remark]:
     try:
         return await answer
     except NotLookedUp as reason:
-        return [_warning(_("Not looked up: {what} ({reason}).").format(what=what, reason=reason))]
+        return [_warning(_("Not looked up: {what} ({reason}).").format(what=what, reason=reason), mend)]
 
 
 async def _mail_servers(domain: str, lookups: Lookups) -> list[Remark]:
@@ -127,7 +134,7 @@ async def _allowed(names: Names, lookups: Lookups) -> bool | None:
 async def _key(signer: dkim.Signer, lookups: Lookups) -> list[Remark]:
     name, ours = place_of(signer), dkim.record(signer)
     records = (await lookups.txt(name)).records
-    mend = _("Publish as a TXT record at {name}: {record}").format(name=name, record=ours)
+    mend = _to_publish(signer)
     if not records:
         words = _("There is no DKIM key at {name}: nobody can verify the signature of our mails.").format(name=name)
         return [_fault(words, mend)]

@@ -61,6 +61,6 @@ class NameServer(asyncio.DatagramProtocol):
             answer.set_rcode(dns.rcode.REFUSED)
         elif found := self.records.get((name, kind)):
             answer.answer.append(dns.rrset.from_text(f"{name}.", 60, "IN", kind, *found))
-        elif not any(known == name or known.endswith(f".{name}") for known, _kind in self.records):
+        elif not any(known == name or known.endswith(f".{name}" if name else "") for known, _kind in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer
