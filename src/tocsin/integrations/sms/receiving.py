@@ -92,7 +92,8 @@ def _inbound(told: Mapping[str, str], *, at: datetime) -> Iterator[Update]:
         line=line, provider_id=told["MessageSid"], addresses={AddressKind.PHONE: number},
         kind="media" if told.get("MediaUrl0") else "text", at=at, text=text, part=dict(told),
     )  # fmt: skip
-    stopped = is_stop(told.get("OptOutType") or text)
+    # After a YES the provider lets messages through again (Twilio, "Support for opt-out keywords").
+    stopped = is_stop(told.get("OptOutType") or text, also_start={"yes"})
     if stopped is not None:
         yield Objection({AddressKind.PHONE: number}, purpose=None, stopped=stopped, at=at, line=line)
 

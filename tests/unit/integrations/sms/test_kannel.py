@@ -139,6 +139,9 @@ def test_stop_alone_is_an_objection_and_the_answer_is_kept_too():
     message, objection = told(query)
     assert isinstance(message, InboundUpdate) and isinstance(objection, Objection)
     assert objection.stopped and objection.purpose is None and objection.line == message.line
+    for word, expected in (("Start", [False]), ("Yes", []), ("stop it", [])):
+        found = told(urlencode({"from": "+33612345678", "to": "+33755500006", "message": "k1", "text": word}))
+        assert [each.stopped for each in found if isinstance(each, Objection)] == expected
 
 
 @pytest.mark.parametrize(

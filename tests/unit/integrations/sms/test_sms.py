@@ -149,6 +149,7 @@ def test_an_answer_comes_in_with_its_sender():
         ("Arrêt", {}, True),
         ("Unsubscribe", {}, True),
         ("START", {}, False),
+        ("Yes", {}, False),
         ("whatever", {"OptOutType": "STOP"}, True),
         ("please do not stop", {}, None),
         ("Stop it, who are you?", {}, None),
