@@ -216,8 +216,10 @@ class WebhooksIn:
             method = scope["method"]
             if len(scope["headers"]) > HEADERS_MAX:
                 raise Problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-            characters_max = QUERY_CHARACTERS_MAX if method == "GET" else ADDRESS_CHARACTERS_MAX
-            if len(scope["path"]) + len(scope.get("query_string", b"")) > characters_max:
+            characters = len(scope["path"]) + len(scope.get("query_string", b""))
+            if characters > ADDRESS_CHARACTERS_MAX and not (
+                characters <= QUERY_CHARACTERS_MAX and method == "GET" and await self._tells_by_get(scope)
+            ):
                 raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG)
             if method == "POST":
                 await self._take(scope, receive)
@@ -251,10 +253,13 @@ class WebhooksIn:
         secrets = app.secrets_at(clock.now())
         return receiving.page(_address(scope, headers), secrets=secrets, languages=languages, done=done)
 
+    async def _tells_by_get(self, scope: Mapping[str, Any]) -> bool:
+        app = await self._known.of(scope["path"].removeprefix(PATH))
+        return app is not None and app.kind in TOLD_BY_GET
+
     async def _told_or_challenged(self, scope: Mapping[str, Any]) -> bytes:
         """Take a query that is a body, or return a challenge."""
-        app = await self._known.of(scope["path"].removeprefix(PATH))
-        if app is None or app.kind not in TOLD_BY_GET:
+        if not await self._tells_by_get(scope):
             return await self._challenged(scope)
         told = bytes(scope.get("query_string", b""))
         self._room.take(len(told))

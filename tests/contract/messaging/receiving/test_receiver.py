@@ -248,9 +248,14 @@ def test_bodies_that_never_end_have_room_for_so_much_together_and_give_it_back(
 
 def test_other_methods_are_not_allowed(client: Client) -> None:
     async def asked(api: Api) -> set[int]:
-        return {(await client.ask(api, method)).status for method in ("PUT", "DELETE", "HEAD", "PATCH")}
+        return {(await client.ask(api, method)).status for method in ("PUT", "DELETE", "PATCH")}
 
     assert run(asked) == {405}
+
+
+def test_who_only_looks_whether_there_is_anybody_is_told_nothing(client: Client) -> None:
+    answered = run(lambda api: client.ask(api, "HEAD"))
+    assert (answered.status, answered.body, kept()) == (200, b"", 0)
 
 
 def test_too_many_headers_and_too_long_an_address_are_refused(client: Client) -> None:
