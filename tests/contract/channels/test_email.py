@@ -272,6 +272,30 @@ def test_letters_of_the_name_shown_need_no_extension(server):
     assert any(line.startswith("From: =?utf-8?b?") for line in scripted.heard)
 
 
+def test_a_server_that_ends_a_connection_after_so_many_mails_costs_no_message(server):
+    scripted = server()
+    say, mails = scripted._say, [0]
+
+    async def five_a_connection(writer, word):
+        if word == "greeting":
+            mails[0] = 0
+        if word == "MAIL":
+            mails[0] += 1
+            if mails[0] > 5:
+                writer.write(b"421 Maximum message count per session reached\r\n")
+                await writer.drain()
+                return False
+        return await say(writer, word)
+
+    scripted._say = five_a_connection
+
+    async def work(email: channel.Email) -> list[Any]:
+        return [await email.send(message()) for _ in range(23)]
+
+    assert len(run(connected(scripted.port, connections=1), work)) == 23
+    assert scripted.lines == 5
+
+
 def test_a_server_that_takes_one_connection_only_costs_no_message(server):
     scripted = server()
     greeting, open_now = scripted.replies["greeting"], set[int]()

@@ -17,6 +17,11 @@ LINE_CLOSED = 421
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _ADDRESS = re.compile(r"\S*@\S*")
 _QUOTED = re.compile(r"(['\"])[^'\"]*\1")  # filters quote what displeased them
+_TOO_MUCH = re.compile(
+    r"too many (requests|messages|mails|e-?mails|recipients?|connections|attempts|errors)|too fast|slow down|throttl|"
+    r"(rate|sending|hourly|daily) (limit|quota)|(message|mail|sending) rate|exceeded .{0,40}(limit|quota) .{0,20}(hour|day|minute)",
+    re.IGNORECASE,
+)
 _GREY = re.compile(r"gr[ae]y[ -]?list", re.IGNORECASE)
 
 
@@ -168,7 +173,10 @@ def _for_now(code: int, text: str, *, stage: Stage, detail: str) -> TransportErr
             permanent=False, verdict=Verdict.HOLD_LINE, reason=reason, code=code, detail=detail,
             wait_seconds=UNREACHED_SECONDS,
         )  # fmt: skip
-    if stage is Stage.OPENING or (stage is Stage.SENDER and enhanced.startswith("4.7.")) or code == 421:
+    ours = stage is Stage.SENDER and enhanced.startswith("4.7.")
+    # Some carriers count at the recipient: what they say is about us, and about nobody's mailbox.
+    ours |= not enhanced.startswith("4.2.") and bool(_TOO_MUCH.search(text))
+    if stage is Stage.OPENING or ours or code == LINE_CLOSED:
         verdict, reason, wait = Verdict.SLOW_LINE, Reason.RATE_LIMITED, SLOW_SECONDS
     elif enhanced == "4.2.2" or (code == 452 and stage is Stage.RECIPIENT and not enhanced):
         verdict, wait = Verdict.LATER, FULL_SECONDS
