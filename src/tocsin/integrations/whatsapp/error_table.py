@@ -30,6 +30,10 @@ _GROUP = _("Groups are not for this number, or the group does not exist.")
 _CALL = _("Calls are not for this number, or not for this person.")
 _FLOW = _("The flow cannot be used or changed so.")
 _MARKETING = _("Marketing templates of this account go by another way: set marketing_messages to yes.")
+_NO_CALLBACK = _(
+    "Meta asked the address for webhooks whether it is ours and got no right answer: `tocsin serve` must run, be reached "
+    "there from outside with a public certificate, and know the verify token."
+)
 _NO_CODE = _("This number gets no registration code: it is not being moved here.")
 _PIN = _("The number's registration or its PIN is not in order.")
 
@@ -46,6 +50,7 @@ CODES: Mapping[int, Known] = {
     190: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _TOKEN),
     368: Known(V.HOLD_ACCOUNT, R.TRY_LATER, _("Meta restricted the account for breaking its policies.")),
     613: Known(V.SLOW_LINE, R.RATE_LIMITED, _("The application called this part of the API too often."), 60.0),
+    2200: Known(V.OUR_MISTAKE, R.OUR_MISTAKE, _NO_CALLBACK),
     80007: Known(V.SLOW_LINE, R.RATE_LIMITED, _("The business account called the API too often."), 60.0),
     130403: Known(V.DEAD, R.REFUSED, _("We have blocked this person.")),
     130429: Known(V.SLOW_LINE, R.RATE_LIMITED, _("The number sends faster than Meta allows it.")),
