@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tocsin import __version__
-from tocsin.cli import contents
+from tocsin.cli import contents, examples
 from tocsin.kernel import language
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _, gettext_noop
@@ -189,12 +189,13 @@ def loaded(entry: Entry) -> click.Command:
     command = module.command
     if not isinstance(command, click.Command):
         raise TypeError(f"{name}.command must be a click command")
-    return translated(command)
+    return translated(command, path=entry.name)
 
 
-def translated(command: click.Command) -> click.Command:
+def translated(command: click.Command, *, path: str) -> click.Command:
     """Return a copy of a command with its help, its options' and that of what is below it in the current language."""
     spoken = copy.copy(command)
+    spoken.epilog = examples.of(path) or None
     spoken.help = _(contents.sentences(command.help or ""))
     spoken.short_help = spoken.help.split("\n\n")[0]  # whole in the list of commands, where click would cut it off
     spoken.params = [copy.copy(parameter) for parameter in command.params]
@@ -202,5 +203,5 @@ def translated(command: click.Command) -> click.Command:
         if isinstance(parameter, click.Option) and parameter.help:
             parameter.help = _(contents.sentences(parameter.help))
     if isinstance(command, click.Group) and isinstance(spoken, click.Group):
-        spoken.commands = {name: translated(inner) for name, inner in command.commands.items()}
+        spoken.commands = {name: translated(inner, path=f"{path} {name}") for name, inner in command.commands.items()}
     return spoken

@@ -1,5 +1,6 @@
 """The command line itself: lazy, teaching, and clear about what is wrong."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import click
 import pytest
 
 from tocsin import __version__
-from tocsin.cli import borrowed, contents, program
+from tocsin.cli import borrowed, contents, examples, program
 from tocsin.kernel.errors import TocsinError
 from tocsin.project import main
 
@@ -156,3 +157,16 @@ def test_a_reader_that_goes_away_is_no_error():
         ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False, cwd=Path("/")
     )
     assert done.stderr == ""
+
+
+def test_examples_under_a_help_can_be_typed():
+    for path, shown in examples.EXAMPLES.items():
+        command = click.Group("tocsin", {entry.name: program.loaded(entry) for entry in program.COMMANDS})
+        for name in path.split():
+            command = command.commands[name]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert path in command.epilog
+        for typed, _meaning in shown:
+            options = {word for word in shlex.split(typed) if word.startswith("--")}
+            assert options <= known, f"{path} {typed}"
+            command.make_context(path, shlex.split(typed), resilient_parsing=True)
