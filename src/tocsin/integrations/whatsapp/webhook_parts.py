@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from tocsin.customers.values import AddressKind
@@ -13,6 +14,7 @@ _MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 _SECONDS_MAX = 4_102_444_800  # 2100
 _BRAZIL_WITHOUT_9 = re.compile(r"55[1-9][0-9][6-9][0-9]{7}")
 _MEXICO_WITH_1 = re.compile(r"521[0-9]{10}")
+_ADDRESS_CHARACTERS_MAX = 140  # of a business-scoped id, with its country and kind
 _DIGITS = re.compile(r"\+?[0-9]{5,20}")
 
 
@@ -59,11 +61,19 @@ def addresses(*, phone: Any = "", scoped: Any = "") -> dict[AddressKind, str]:
     """Return how a person is named: each as it is, whichever of the two fields it stood in; neither is guessed."""
     found: dict[AddressKind, str] = {}
     for value in (text(scoped), text(phone)):
-        if SCOPED_ID.fullmatch(value):
-            found[AddressKind.WHATSAPP] = value
-        elif _DIGITS.fullmatch(value):
-            found[AddressKind.PHONE] = e164(value)
+        if value and len(value) <= _ADDRESS_CHARACTERS_MAX:
+            kind, address = _address(value)
+            if kind is not None:
+                found[kind] = address
     return found
+
+
+@lru_cache(maxsize=4096)
+def _address(value: str) -> tuple[AddressKind | None, str]:
+    """Return what kind of address a text is; kept, because a webhook names each person several times."""
+    if SCOPED_ID.fullmatch(value):
+        return AddressKind.WHATSAPP, value
+    return (AddressKind.PHONE, e164(value)) if _DIGITS.fullmatch(value) else (None, "")
 
 
 def e164(wa_id: str) -> str:
