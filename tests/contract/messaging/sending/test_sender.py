@@ -70,6 +70,22 @@ def test_a_refused_pace_slows_the_line_and_the_message_goes_out_later(sends):
     assert row("SELECT per_second FROM tocsin_linepace")[0] == pytest.approx(0.7 * 500 * 0.995, rel=0.02)
 
 
+def test_a_paced_line_claims_some_times_a_second_and_not_for_each_message(sends, monkeypatch):
+    claims = []
+    claim = claiming.claim
+
+    def counted(*given, **named):
+        claims.append(given)
+        return claim(*given, **named)
+
+    monkeypatch.setattr(claiming, "claim", counted)
+    sends.limits = Pace(per_second=200)
+    sends.outbox.queue(count=200)
+    sends.drain()
+    assert sends.provider.taken.total() == 200
+    assert len(claims) <= 25
+
+
 def test_a_refused_pair_waits_and_all_others_go_on(sends):
     sends.limits = Pace(pair_seconds=6, pair_burst=45)
     ids = sends.outbox.queue(count=30)
