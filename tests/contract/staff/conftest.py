@@ -1,6 +1,7 @@
 """An installation in which something is sealed in every place there is, and what opens of it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,18 +9,21 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from tests.contract.messaging.conftest import MONA
+from tests.contract.messaging.receiving.conftest import TABLES, shared, url
 
 from tocsin.containment import commands as containment, queries as containment_queries
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import MACHINE
-from tocsin.kernel import clock, ids
+from tocsin.kernel import clock, home, ids
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import commands as messaging, media_fetching, queries
 from tocsin.messaging.values import Draft, IntakeBody, Prepared
+from tocsin.project import settings
 from tocsin.staff import commands, queries as staff
 from tocsin.staff.ports import SealedPlace
 from tocsin.staff.values import Resealed
 
+__all__ = ["shared", "url"]
 models = lazily("tocsin.messaging.models")
 COLUMNS = (
     "tocsin_connectedsystem", "tocsin_signalstream", "tocsin_messagingchannel", "tocsin_webhookapp",
@@ -57,6 +61,7 @@ class Sealed:
         messaging.store_intake([IntakeBody(self.app, clock.now(), b"body of a webhook")])
         self.intake = models.WebhookIntake.objects.get().id
         self.media = self.keep_file(PICTURE)
+        self.begun = ids.new_id()
 
     def queue(self, count: int, *, text: str = "hello") -> list[UUID]:
         return [each for each in messaging.queue_messages(drafts(count, text=text), by=MACHINE) if each]
@@ -114,8 +119,23 @@ class Sealed:
     def journal(self) -> list[tuple[str, Any]]:
         """Return the verbs about keys with their facts."""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT verb, content FROM tocsin_journalentry WHERE subject LIKE 'key:%' ORDER BY id")
+            told = "SELECT verb, content FROM tocsin_journalentry WHERE subject LIKE 'key:%%' AND id > %s ORDER BY id"
+            cursor.execute(told, [self.begun])
             return [(verb, json.loads(content)["facts"]) for verb, content in cursor.fetchall()]
+
+
+@pytest.fixture
+def rows(url: str) -> Iterator[None]:
+    """Open the database of this file, emptied of what the test before left; the journal only grows."""
+    settings.use_database(settings.parameters_of_url(url))
+    journal = home.data_home() / "keys" / "journal"  # one journal in the homes of all tests
+    journal.parent.mkdir()
+    journal.write_bytes(bytes(32))
+    with connection.cursor() as cursor:
+        tables = (*TABLES, "signaltoken", "signalstream", "connectedsystem")
+        cursor.execute("; ".join(f"DELETE FROM tocsin_{table}" for table in tables))
+    yield
+    settings.connections.close_all()
 
 
 @pytest.fixture
