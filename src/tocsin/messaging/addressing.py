@@ -22,7 +22,8 @@ Others = dict[tuple[str, str], dict[AddressKind, str]]  # kind and value of an a
 MOVED = """EXISTS (
          SELECT 1 FROM tocsin_addressname became
           WHERE became.portfolio = %(portfolio)s AND became.kind = due.address_kind AND became.value = due.address
-            AND became.other_kind = due.address_kind AND became.seen_at >= due.queued_at)"""
+            AND became.other_kind = due.address_kind
+            AND coalesce(became.learned_at, became.seen_at) >= due.queued_at)"""
 FACTS = """
        coalesce((SELECT last_inbound_at FROM tocsin_servicewindow
                   WHERE channel = %(channel)s AND address = due.address) > %(open_since)s, FALSE) AS in_window,
@@ -69,7 +70,7 @@ def went_to(queued: Sequence[Queued], given: Mapping[str, Any]) -> dict[UUID, We
     """
     portfolio = given["portfolio"]
     known = Followed((portfolio, kind, address) for _id, _purpose, kind, address, _at in queued)
-    went = {each[0]: known(portfolio, each[2], each[3], at=each[4], given_up="") for each in queued}
+    went = {each[0]: known.of_queued(portfolio, each[2], each[3], queued_at=each[4]) for each in queued}
     asked = {
         "ids": columns.uuids(went), "purposes": columns.texts(each[1] for each in queued),
         "kinds": columns.texts(each[2] for each in queued), "addresses": columns.texts(went.values()),

@@ -98,10 +98,10 @@ def _beside_rows(meant: dict[UUID, Refusal], *, per_second: float | None, now: d
     known = Followed((each.portfolio, each.address_kind, each.address) for each in found)
     return [
         replace(
-            each, address=known(each.portfolio, each.address_kind, each.address, at=each.queued_at, given_up="")
+            each, address=known.of_queued(each.portfolio, each.address_kind, each.address, queued_at=each.queued_at)
         )
         for each in found
-    ]  # fmt: skip
+    ]
 
 
 def _is_stop(refused: _Refused) -> bool:

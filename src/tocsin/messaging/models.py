@@ -274,6 +274,7 @@ class AddressName(models.Model):
     other_kind = models.TextField()
     other_value = models.TextField()
     seen_at = models.DateTimeField()
+    learned_at = models.DateTimeField(null=True)  # when a change was taken in: until then address books had the old one
 
     class Meta:
         constraints = [

@@ -8,6 +8,7 @@ said of the new one; what comes later is of whoever has it now, because numbers 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -15,6 +16,7 @@ from tocsin.customers import commands as customers
 from tocsin.customers.values import AddressKind
 from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE
+from tocsin.kernel import clock
 from tocsin.messaging import columns
 from tocsin.messaging.values import AddressChanged
 
@@ -66,16 +68,22 @@ WITH older AS (
      WHERE became.known IS NULL),
 gone AS (
     DELETE FROM tocsin_addressname WHERE id IN (SELECT id FROM older))
-INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_value, seen_at)
-SELECT DISTINCT portfolio, kind, value, kind, '', seen_at FROM older
+INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_value, seen_at, learned_at)
+SELECT DISTINCT portfolio, kind, value, kind, '', seen_at, %s::timestamptz FROM older
 ON CONFLICT (portfolio, kind, value, other_kind)
-DO UPDATE SET seen_at = excluded.seen_at WHERE n.other_value = '' AND excluded.seen_at > n.seen_at
+DO UPDATE SET seen_at = excluded.seen_at, learned_at = excluded.learned_at
+ WHERE n.other_value = '' AND excluded.seen_at > n.seen_at
 """
 _BECAME = """
-SELECT n.portfolio, n.kind, n.value, n.other_value, n.seen_at
+SELECT n.portfolio, n.kind, n.value, n.other_value, n.seen_at, coalesce(n.learned_at, n.seen_at)
   FROM tocsin_addressname n
   JOIN unnest(%s::text[], %s::text[], %s::text[]) AS asked(portfolio, kind, value)
     ON n.portfolio = asked.portfolio AND n.kind = asked.kind AND n.value = asked.value AND n.other_kind = n.kind
+"""
+_LEARNED = """
+UPDATE tocsin_addressname n SET learned_at = %s
+  FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
+ WHERE n.portfolio = told.portfolio AND n.kind = told.kind AND n.value = told.value AND n.other_kind = told.kind
 """
 _WINDOWS_FOLLOW = """
 WITH moved AS (
@@ -154,7 +162,7 @@ def name(said: Iterable[Named]) -> list[Key]:
     changed = [key for *key, is_known in news if is_known and key[1] == AddressKind.PHONE]
     if changed:
         with connection.cursor() as cursor:
-            cursor.execute(_GIVEN_UP, [list(column) for column in zip(*changed, strict=True)])
+            cursor.execute(_GIVEN_UP, [*(list(column) for column in zip(*changed, strict=True)), clock.now()])
     joined = [key for *key, _is_known in news if key[1] == AddressKind.WHATSAPP]
     if joined:
         with connection.cursor() as cursor:
@@ -194,6 +202,10 @@ def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
             cursor.execute(_OBJECTIONS_FOLLOW, asked)
     if not fresh:
         return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LEARNED, [clock.now(), *(list(column) for column in zip(*(key[:3] for key in fresh), strict=True))]
+        )
     for key in fresh:
         customers.change_address(AddressKind(key[1]), before=key[2], after=newest[key][1])
     journal.write(
@@ -206,7 +218,7 @@ def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
 def _fresh(newest: Mapping[tuple[str, str, str, str], tuple[datetime, str]]) -> list[tuple[str, str, str, str]]:
     """Return the changes that were not known yet, so that a repeated webhook changes and records nothing."""
     keys = sorted(newest)
-    known = {(portfolio, kind, value): (at, other) for portfolio, kind, value, other, at in _became(keys) if other}
+    known = {(portfolio, kind, value): (at, other) for portfolio, kind, value, other, at, _l in _became(keys) if other}
     return [key for key in keys if known.get(key[:3]) is None or known[key[:3]] < newest[key]]
 
 
@@ -221,7 +233,7 @@ def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[tup
         return list(cursor.fetchall())
 
 
-def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, datetime]]:
+def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, datetime, datetime]]:
     asked = [list(column) for column in zip(*(key[:3] for key in keys), strict=True)]
     if not asked:
         return []
@@ -230,32 +242,50 @@ def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, dat
         return list(cursor.fetchall())
 
 
+class _Change(NamedTuple):
+    """What an address became (empty: somebody else's), when, and when that was taken in."""
+
+    other: str
+    at: datetime
+    learned_at: datetime
+
+
 class Followed:
-    """Answers which address one became that was used at a moment; asks the database once for all of them."""
+    """Answers what addresses became; asks the database once for all of them."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
-        self._became: dict[Key, tuple[str, datetime]] = {}
+        self._became: dict[Key, _Change] = {}
         asked: set[Key] = set(keys)
         seen = set(asked)
         for _ in range(CHAIN_MAX):
             found = _became(sorted(asked)) if asked else []
-            for portfolio, kind, value, other, at in found:
-                self._became[(portfolio, kind, value)] = (other, at)
-            asked = {(portfolio, kind, other) for portfolio, kind, _v, other, _at in found} - seen
+            for portfolio, kind, value, other, at, learned_at in found:
+                self._became[(portfolio, kind, value)] = _Change(other, at, learned_at)
+            asked = {(portfolio, kind, other) for portfolio, kind, _value, other, *_when in found} - seen
             seen |= asked
             if not asked:
                 break
 
-    def __call__(self, portfolio: str, kind: str, value: str, *, at: datetime, given_up: str | None = None) -> str:
-        """Return the address somebody has now who had this one at a moment.
-
-        Where only that is known that somebody else has it now: ``given_up``, or the last one that is known.
-        """
+    def __call__(self, portfolio: str, kind: str, value: str, *, at: datetime) -> str:
+        """Return the address somebody has now who used this one at a moment, as far as it is known."""
         for _ in range(CHAIN_MAX):
-            other, changed_at = self._became.get((portfolio, kind, value), (None, at))
-            if other is None or changed_at < at:
+            change = self._became.get((portfolio, kind, value))
+            if change is None or not change.other or change.at < at:
                 break
-            if not other:
-                return value if given_up is None else given_up
-            value = other
+            value = change.other
+        return value
+
+    def of_queued(self, portfolio: str, kind: str, value: str, *, queued_at: datetime) -> str:
+        """Return the address of now of whom a message was queued for; empty when it is somebody else's by now.
+
+        Until a change was taken in, address books had the old address: what was queued before that is for its person.
+        """
+        change = self._became.get((portfolio, kind, value))
+        if change is None or change.learned_at < queued_at:
+            return value
+        for _ in range(CHAIN_MAX):
+            value, had_since = change.other, change.at
+            change = self._became.get((portfolio, kind, value))
+            if not value or change is None or change.at < had_since:
+                break
         return value

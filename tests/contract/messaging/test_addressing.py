@@ -8,11 +8,20 @@ import pytest
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import holding, naming, queries
+from tocsin.messaging import holding, naming, queries, statuses
 from tocsin.messaging.naming import Line
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Accepted, AddressChanged, Proven, Purpose, Reason, Verdict
+from tocsin.messaging.values import (
+    Accepted,
+    AddressChanged,
+    Proven,
+    Purpose,
+    Reason,
+    StatusKind,
+    StatusUpdate,
+    Verdict,
+)
 
 models = lazily("tocsin.messaging.models")
 LINE = Line("main", "account", "portfolio")
@@ -43,10 +52,30 @@ def test_what_was_queued_for_a_number_goes_to_the_one_its_person_took_since(outb
         assert [each.id for each in queries.messages(address=address)] == [queued]
 
 
-def test_what_is_queued_after_a_change_is_for_whoever_has_the_number_now(outbox: Any):
+def test_what_is_queued_after_a_change_was_taken_in_is_for_whoever_has_the_number_now(outbox: Any):
     became(ANA, LATER_ANA, at=clock.now() - timedelta(days=1))
     outbox.queue(outbox.draft(address=ANA))
     assert [message.address for message in outbox.claim().messages] == [ANA]
+
+
+def test_what_is_queued_while_nobody_here_knew_of_the_change_is_for_its_person(outbox: Any):
+    outbox.queue(outbox.draft(address=ANA))
+    became(ANA, LATER_ANA, at=clock.now() - timedelta(days=1))  # told a day late: the address book had the old one
+    became(LATER_ANA, LAST_ANA, at=clock.now() - timedelta(hours=1))
+    assert [message.address for message in outbox.claim().messages] == [LAST_ANA]
+
+
+def test_a_template_instead_of_a_text_goes_where_the_person_is_now(outbox: Any):
+    shut = {"needs_window": True, "fallback": {"text": "template"}, "fallback_template": "notice/en"}
+    (queued,) = outbox.queue(outbox.draft(address=ANA, **shut))
+    outbox.wrote(ANA, at=clock.now())
+    outbox.send(provider_id="wamid.1")
+    became(ANA, LATER_ANA)
+    failed = StatusUpdate(
+        "wamid.1", StatusKind.FAILED, clock.now(), message_id=queued, reason=Reason.WINDOW_SHUT, code=131047
+    )
+    statuses.apply_statuses([failed], channel_of_line={})
+    assert [message.address for message in outbox.claim().messages] == [LATER_ANA]
 
 
 def test_a_changed_business_scoped_id_is_followed_too(outbox: Any):
