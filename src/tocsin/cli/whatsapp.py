@@ -6,7 +6,7 @@ from tocsin.cli.whatsapp_account import block, number, profile
 from tocsin.cli.whatsapp_analytics import analytics
 from tocsin.cli.whatsapp_connect import connect, subscribe, test, unsubscribe
 from tocsin.cli.whatsapp_media import media
-from tocsin.cli.whatsapp_read import read
+from tocsin.cli.whatsapp_read import read, refresh
 from tocsin.cli.whatsapp_received import rates, spend, webhook
 from tocsin.cli.whatsapp_templates import templates
 
@@ -20,6 +20,7 @@ for each in (
     connect,
     test,
     read,
+    refresh,
     subscribe,
     unsubscribe,
     number,

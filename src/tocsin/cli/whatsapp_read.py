@@ -1,4 +1,4 @@
-"""`tocsin whatsapp read`: the blue ticks under what a person wrote, and that an answer is being written."""
+"""`tocsin whatsapp read|refresh`: show a person that they were read; ask what became of what was sent to them."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from tocsin.cli.acting import Acting, acting
 from tocsin.cli.whatsapp_asking import CHANNEL, Change, address_of
 from tocsin.cli.wired import Wired
 from tocsin.kernel.language import gettext as _
-from tocsin.messaging import queries
+from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import NoSuchMessage
 
 
@@ -47,3 +47,28 @@ def _newest(wired: Wired, change: Change, address: str) -> queries.Heard | None:
     if not address:
         return None
     return queries.heard(channel=change.channel.name, address=address_of(wired, change.channel, address))
+
+
+@click.command("refresh")
+@click.argument("message_id", metavar="ID", type=click.UUID)
+@acting
+@click.pass_obj
+def refresh(wired: Wired, message_id: UUID, acts: Acting) -> None:
+    """Ask Meta what became of message ID, and keep it: for webhooks that were lost. Not every account may ask.
+
+    A message whose sending nobody knows about has no id at Meta to ask with: for those see `tocsin outbox unknown`.
+    """
+    with wired.rows():
+        message = queries.message(message_id)
+        change = Change(wired, message.channel, acts=acts)
+        if not message.provider_id:
+            raise NoSuchMessage(
+                _("Meta never told an id of this message, so it cannot be asked about it."),
+                mend=_("`tocsin message trace ID` says what is known."),
+            )
+        found = change.made(
+            lambda meta: meta.history.of(message.provider_id), what="statuses asked for", message=str(message.id)
+        )
+        commands.apply_statuses(found, channel_of_line={change.channel.line: change.channel.name})
+        after = queries.message(message_id)
+    listing.lines(_("Before: {before}. Now: {now}.").format(before=message.state, now=after.state))

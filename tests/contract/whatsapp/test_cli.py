@@ -3,6 +3,7 @@
 import json
 import re
 from urllib.request import Request, urlopen
+from uuid import UUID
 
 import pytest
 
@@ -167,6 +168,22 @@ def test_what_a_person_wrote_is_shown_as_read_and_that_somebody_writes(tocsin, p
     assert "33612345678" not in "".join(entries)
     assert run(["whatsapp", "read", "--address", "+33612345679"]) == 2
     assert "No such message came in on main." in capsys.readouterr().err
+
+
+def test_what_became_of_a_message_is_asked_for_where_no_webhook_came(tocsin, tmp_path, capsys):
+    tocsin.connect()
+    (tmp_path / "hello.json").write_text(json.dumps({**HELLO, "name": "hello_again"}))
+    tocsin("whatsapp", "templates", "create", tmp_path / "hello.json")
+    sending = ("whatsapp", "test", "--template", "hello_again/en_US", "--seconds", "1")
+    said = tocsin(*sending, "--to", "+33612345671", code=3)
+    message = re.search(r"Message ([0-9a-f-]{36}): sent", said)[1]
+    assert re.search(r"Before: sent. Now: (delivered|read).", tocsin("whatsapp", "refresh", message))
+    again = tocsin("whatsapp", "refresh", message)
+    assert again.split("Now: ")[1].strip(". \n") in again.split("Now: ")[0]  # asked twice, nothing changes
+    with database.opened():
+        told = [each.status.value for each in queries.trace(UUID(message)).statuses]
+    assert told[:2] == ["sent", "delivered"] and len(told) == len(set(told))
+    assert "statuses asked for" in _verbs(tocsin)
 
 
 def asked(peer, path, body=None):

@@ -8,6 +8,7 @@ from tocsin.integrations.whatsapp.access import Access
 from tocsin.integrations.whatsapp.analytics import Analytics
 from tocsin.integrations.whatsapp.blocks import Blocked
 from tocsin.integrations.whatsapp.graph import Graph
+from tocsin.integrations.whatsapp.history import History
 from tocsin.integrations.whatsapp.media import MediaFiles
 from tocsin.integrations.whatsapp.numbers import NumberFacts, Numbers
 from tocsin.integrations.whatsapp.onboarding import Looked, looked_at
@@ -47,6 +48,7 @@ class BusinessAccount:
         self.media = MediaFiles(graph, line)
         self.profile = Profile(graph, line)
         self.receipts = Receipts(graph, line)
+        self.history = History(graph, line)
         self.blocked = Blocked(graph, line)
         self.analytics = Analytics(graph, account)
         self._graph = graph
