@@ -71,19 +71,25 @@ class Crowd:
         """Bring back whoever died; tell whether everything is settled."""
         for number, sender in enumerate(self.senders):
             if sender.running.poll() is not None:
-                self.died(sender)
-                self.senders[number] = self.sender(number)
+                self.senders[number] = self.sender(number) if self.died(sender) else self.again(sender)
         if self.worker.running.poll() is not None:
-            self.died(self.worker)
-            self.worker = self.work()
+            self.worker = self.work() if self.died(self.worker) else self.again(self.worker)
         try:
             return self.stage.is_settled()
         except Error:  # the database is on its way back
             return False
 
-    def died(self, process: Process) -> None:
-        assert process.running.returncode == -signal.SIGKILL, process.said()
+    def died(self, process: Process) -> bool:
+        """Tell whether a process that is gone was killed; else it found no database when it began, and said so."""
+        if process.running.returncode != -signal.SIGKILL:
+            assert "The database does not answer" in process.said(), process.said()
+            return False
         self.deaths += 1
+        return True
+
+    def again(self, process: Process) -> Process:
+        """Start a process once more, as what supervises it would."""
+        return self.stage.tocsin(process.arguments[-1], name=process.name, failpoints=process.failpoints)
 
     def end(self) -> None:
         """End all as an operator would; nobody may have given up before."""

@@ -35,7 +35,7 @@ class Process:
     """One process; its last words are kept in a file."""
 
     def __init__(self, arguments: Sequence[str], *, folder: Path, name: str, failpoints: str = "") -> None:
-        self.arguments, self.folder, self.name = arguments, folder, name
+        self.arguments, self.folder, self.name, self.failpoints = arguments, folder, name, failpoints
         self.words = folder / f"{name}.txt"
         given = {"TOCSIN_FAILPOINTS": failpoints} if failpoints else {}
         with self.words.open("ab") as words:
