@@ -17,8 +17,10 @@ from tocsin import __version__
 from tocsin.cli import listing
 from tocsin.cli.wired import RowsPlace, Wired
 from tocsin.kernel import language, redaction
+from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.home import home_path
 from tocsin.kernel.language import gettext as _
+from tocsin.staff import queries as staff
 
 FREE_BYTES_MIN = 2 * 1024**3  # a day of logs of a middling company, parsed, with room to sort it
 PACKAGES = (
@@ -52,7 +54,7 @@ class Line:
 @click.pass_obj
 def command(wired: Wired, as_json: bool) -> int:
     """Print every line looked at; exit 1 when something promised does not work."""
-    lines = [*_versions(wired), *_home(), *_rows(wired), *_tables(), *_language(), *_extras()]
+    lines = [*_versions(wired), *_home(), *_keys(), *_rows(wired), *_tables(), *_language(), *_extras()]
     missing = sum(line.state is State.MISSING for line in lines)
     if as_json:
         listing.print_json(lines)
@@ -121,6 +123,29 @@ def _disk(folder: Path) -> Iterator[Line]:
     enough = free >= FREE_BYTES_MIN
     mend = "" if enough else _("Free some space, or name another disk in TOCSIN_HOME.")
     yield Line(_("disk"), State.GOOD if enough else State.MISSING, text, mend)
+
+
+def _keys() -> Iterator[Line]:
+    name = _("keys")
+    try:
+        keys, unusable = staff.seal_keys(), staff.unusable_seal_keys()
+    except TocsinError as error:
+        yield Line(name, State.MISSING, f"{error.where}: {error.what}", error.mend)
+        return
+    if staff.seal_key_lost():
+        mend = _("Restore keys/secrets from the backup; `tocsin keys check` says what needs it.")
+        yield Line(name, State.MISSING, _("the key that seals is not there"), mend)
+    for path in unusable:
+        yield Line(name, State.MISSING, _("{path} holds no key").format(path=path), _("Restore it from the backup."))
+    for path in (key.path for key in keys if not key.is_private):
+        text = _("{path} can be read by other users of this machine").format(path=path)
+        yield Line(name, State.MISSING, text, f"chmod 600 {path}")
+    if staff.rotation_unfinished():
+        yield Line(name, State.NOTE, _("a rotation has not ended"), "tocsin keys rotate")
+    elif keys:
+        yield Line(name, State.GOOD, _("{path}; keep a copy apart from the database").format(path=keys[0].path))
+    else:
+        yield Line(name, State.NOTE, _("none yet; made when something is sealed"))
 
 
 def _rows(wired: Wired) -> Iterator[Line]:

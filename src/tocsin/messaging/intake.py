@@ -28,6 +28,7 @@ from tocsin.messaging.errors import NoSuchIntake
 from tocsin.messaging.states import IntakeState
 from tocsin.messaging.taking import Settled
 from tocsin.messaging.values import Intake, IntakeBody, Taken, Update
+from tocsin.staff.errors import SealKeyMissing
 from tocsin.staff.secrets import Sealing, again_with_new_key, unchanged_key
 
 models = lazily("tocsin.messaging.models")
@@ -43,6 +44,8 @@ TRIES_MAX = 7
 PAUSES_SECONDS = (5, 30, 120, 600, 3600, 6 * 3600)  # after the first try, the second ...
 NOBODYS_PAUSES_SECONDS = (1, 5, 30, 120, 600)  # a status can come before our answer is stored
 RECEIVED = ":received"  # beside the headers of a body: when it came
+KEY_PAUSE_SECONDS = 600.0  # the key that sealed it may be brought back
+KEY_TRIES_MAX = 1000  # a week of that
 DEADLOCK = "40P01"  # as PostgreSQL names it (appendix A of its manual)
 DEADLOCKS_MAX = 3
 PROGRAM_LIMIT = "54"  # the class of its codes for what is too large for it: a body's fault, not the server's
@@ -224,6 +227,8 @@ def _failed(id: int, tries: int, error: Exception) -> Settled:
     """Return what becomes of a body after a fault; its reason says where, not what: a text may name a person."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     reason = f"{type(error).__name__} at {place.filename.rpartition('tocsin/')[2]}:{place.lineno}"
+    if isinstance(error, SealKeyMissing) and tries < KEY_TRIES_MAX:
+        return Settled(id, IntakeState.WAITING, reason=reason, pause_seconds=KEY_PAUSE_SECONDS)
     if tries + 1 >= TRIES_MAX:
         _LOG.error("a webhook's body cannot be taken in: %s; see `tocsin whatsapp webhook aside`", reason)
         return Settled(id, IntakeState.FAILED, reason=reason)

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.contract.messaging.conftest import MONA
 from tests.contract.staff.conftest import COLUMNS, PICTURE, drafts, names, places
 
 from tocsin.journal.values import MACHINE
-from tocsin.kernel import failpoints, home
+from tocsin.kernel import clock, failpoints, home
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import bodies, commands as messaging, media_fetching, queries
 from tocsin.staff import commands, keyring, resealing, secrets
@@ -303,3 +304,20 @@ def test_the_key_that_seals_can_be_neither_given_up_nor_lost_while_it_is_there(s
         commands.give_up_key(names()[0], places=places(), reason="no", by=MONA)
     with pytest.raises(KeyNeeded):
         commands.begin_keys(by=MONA)
+
+
+def test_webhooks_wait_for_a_key_that_is_not_there_as_long_as_a_week_and_never_fail_of_it(sealed: Any) -> None:
+    path = keyring.folder() / "secrets"
+    content = path.read_bytes()
+    path.unlink()
+    commands.begin_keys(by=MONA)
+    secrets._unsealed_key.cache_clear()
+    now = clock.now()
+    for hours in range(12):
+        with clock.fixed(now + timedelta(hours=hours, seconds=1)):
+            assert messaging.take_intake(lambda *_given: ()) == 1
+    assert models.WebhookIntake.objects.get().state == "waiting"
+    path.with_name("secrets.back").write_bytes(content)
+    with clock.fixed(now + timedelta(hours=13)):
+        messaging.take_intake(lambda *_given: ())
+    assert models.WebhookIntake.objects.get().state == "done"

@@ -9,6 +9,7 @@ from tocsin.cli import doctor
 from tocsin.cli.wired import RowsPlace, RowsState
 from tocsin.kernel.home import home_path
 from tocsin.project import main
+from tocsin.staff import secrets
 
 PRIVATE = RowsState(RowsPlace.PRIVATE, "/somewhere", made=True, running=False)
 
@@ -96,3 +97,17 @@ def test_tables_that_were_brought_in_are_named():
     (folder / "countries.parquet").touch()
     (folder / ".half").touch()
     assert lines(doctor._tables())[0][1] == "countries.parquet"
+
+
+def test_keys_that_are_lost_damaged_or_readable_by_others_are_things_to_mend():
+    assert lines(doctor._keys()) == [("note", "none yet; made when something is sealed", "")]
+    secrets.seal(b"x", about="x")
+    key = home_path() / "keys" / "secrets"
+    ((good, _text, _mend),) = lines(doctor._keys())
+    assert good == "good"
+    key.chmod(0o644)
+    assert lines(doctor._keys())[0][2] == f"chmod 600 {key}"
+    key.write_bytes(b"short")
+    assert "holds no key" in lines(doctor._keys())[0][1]
+    key.unlink()
+    assert lines(doctor._keys())[0][:2] == ("missing", "the key that seals is not there")
