@@ -85,7 +85,12 @@ async def list_blocked(world: World, request: Request) -> Reply:
     """Answer one page of who is blocked."""
     persons = sorted(world.blocked.get(request.given["phone"], ()))
     rows = [
-        {"messaging_product": "whatsapp", "input": each, "wa_id": wa_id_of(each), "user_id": world.people.user_id_of(each)}
+        {
+            "messaging_product": "whatsapp",
+            "input": each,
+            "wa_id": wa_id_of(each),
+            "user_id": world.people.user_id_of(each),
+        }
         for each in persons
     ]
     return Reply(paged(rows, keys=persons, request=request, address=world.address))

@@ -22,6 +22,7 @@ from tocsin_simulator import (
     phones,
     steering,
     subscriptions,
+    template_steering,
     templates,
     unoffered,
 )
@@ -36,6 +37,7 @@ ROUTES = (
     *steering.ROUTES,
     *phones.ROUTES,
     *templates.ROUTES,
+    *template_steering.ROUTES,
     *media.ROUTES,
     *numbers.ROUTES,
     *blocks.ROUTES,
