@@ -11,6 +11,7 @@ from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.channel_rules import flagged, words
 from tocsin.cli.given import print_kinds, secrets_in, settings_in
+from tocsin.cli.message_shown import reason_words
 from tocsin.cli.whatsapp_received import webhook
 from tocsin.cli.wired import Wired
 from tocsin.kernel import clock
@@ -177,8 +178,9 @@ def _sends(channel: Channel) -> tuple[str, str]:
     if channel.paused_at:
         return _("paused"), channel.paused_reason
     if channel.held_until:
-        return _("held until {time}").format(time=format_datetime(channel.held_until)), channel.held_reason
-    return (_("held"), channel.held_reason) if channel.held_reason else (_("yes"), "")
+        until = _("held until {time}").format(time=format_datetime(channel.held_until))
+        return until, reason_words(channel.held_reason)
+    return (_("held"), reason_words(channel.held_reason)) if channel.held_reason else (_("yes"), "")
 
 
 def _told(sending: Sending) -> list[tuple[str, object]]:

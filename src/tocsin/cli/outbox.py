@@ -77,9 +77,9 @@ def _sends(channel: ChannelState) -> str:
         return _("no: paused by a person: {reason}").format(reason=channel.paused_reason)
     if channel.held_reason and channel.held_until:
         until = format_datetime(channel.held_until)
-        return _("no, until {time}: {reason}").format(time=until, reason=channel.held_reason)
+        return _("no, until {time}: {reason}").format(time=until, reason=shown.reason_words(channel.held_reason))
     if channel.held_reason:
-        return _("no, until it is mended: {reason}").format(reason=channel.held_reason)
+        return _("no, until it is mended: {reason}").format(reason=shown.reason_words(channel.held_reason))
     if channel.warning or channel.templates:
         return _("yes, not everything: see below")
     if channel.per_second is not None:
