@@ -1,6 +1,6 @@
 """Kannel: what its answers and its reports mean, and by which token they are recognised."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote_plus, urlencode
 from uuid import UUID
 
@@ -132,6 +132,14 @@ def test_who_wrote_is_known_however_the_carrier_spells_a_number(sender: str, cou
         assert isinstance(update, Aside) and sender not in str(update)
     else:
         assert update.addresses == {AddressKind.PHONE: number}
+
+
+def test_an_answer_within_the_second_is_not_older_than_what_it_answers():
+    query = urlencode({"from": "+33612345678", "to": "36000", "message": "k1", "text": "hello", "at": "1795348800"})
+    for seconds, expected in ((0.9, 0.9), (1.0, 0), (600, 0)):
+        received = NOW + timedelta(seconds=seconds)
+        (update,) = RECEIVING.updates(query.encode(), headers={":received": received.isoformat()})
+        assert update.at == NOW + timedelta(seconds=expected)
 
 
 def test_stop_alone_is_an_objection_and_the_answer_is_kept_too():

@@ -7,7 +7,7 @@ configuration for people's answers holds the secret itself.
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -32,6 +32,7 @@ _KINDS = {
 _UNDER_WAY = 4  # the message centre tries again
 _CHARSETS = {"utf-8": "utf-8", "utf-16be": "utf-16-be", "iso-8859-1": "latin-1", "windows-1252": "cp1252"}
 _BINARY = "1"
+_SECOND = timedelta(seconds=1)
 _SECRET_FIELDS = frozenset({"token"})
 
 
@@ -56,7 +57,9 @@ class Reports:
         if "id" in told:
             return (_status(told, at=at),) if told.get("type") != str(_UNDER_WAY) else ()
         if told.get("from") and told.get("message"):
-            return tuple(_inbound(told, at=at))
+            # Kannel tells whole seconds: what is told in the second it was written is of when it was told, or an answer
+            # would seem to come before what it answers.
+            return tuple(_inbound(told, at=received if received - at < _SECOND else at))
         return (_not_understood("kannel_not_understood", told),)
 
 
