@@ -268,6 +268,13 @@ def _print_told(told: Told, *, reached: Reached, queued: bool) -> None:
         listing.lines(remark, style="yellow")
     for example in told.examples:
         listing.lines(_("The channel says: {why}").format(why=example), style="yellow")
+    if told.objected:
+        text = ngettext(
+            "{n} person does not want it: it is not sent to them.",
+            "{n} people do not want it: it is not sent to them.",
+            told.objected,
+        )
+        listing.lines(text.format(n=format_number(told.objected)), style="yellow")
     if told.shut:
         text = ngettext(
             "{n} person has not written to this number within 24 hours: free text is withheld. Add --template.",

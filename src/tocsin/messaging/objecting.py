@@ -36,14 +36,18 @@ WHERE o.lifted_at <= excluded.since_at
 RETURNING kind, address, purpose, TRUE
 """
 # Under every name of the person: what is said under one counts for all.
-_STANDING = """
-SELECT DISTINCT o.kind, o.address, o.purpose, o.reason, o.since_at
+_SAME = """
   FROM unnest(%s::text[], %s::text[]) AS asked(kind, value) CROSS JOIN LATERAL (
        SELECT asked.kind, asked.value
         UNION SELECT n.kind, n.value FROM tocsin_addressname n WHERE n.other_value = asked.value
                  AND n.other_kind = asked.kind AND n.kind <> n.other_kind) AS same
-  JOIN tocsin_personobjection o ON o.kind = same.kind AND o.address = same.value AND o.lifted_at IS NULL
+  JOIN tocsin_personobjection o ON o.kind = same.kind AND o.address = same.value AND o.lifted_at IS NULL"""
+_STANDING = f"""
+SELECT DISTINCT o.kind, o.address, o.purpose, o.reason, o.since_at{_SAME}
  ORDER BY o.since_at, o.kind, o.purpose
+"""
+_WHO = f"""
+SELECT DISTINCT asked.kind, asked.value{_SAME} WHERE o.purpose IN ('', %s)
 """
 Key = tuple[str, str, str]  # kind and value of the address, purpose
 
@@ -100,6 +104,16 @@ def standing(known: Iterable[tuple[AddressKind, str]]) -> list[StandingObjection
             StandingObjection(AddressKind(kind), address, Purpose(purpose) if purpose else None, reason, since_at)
             for kind, address, purpose, reason, since_at in cursor.fetchall()
         ]
+
+
+def who_objects(known: Sequence[tuple[AddressKind, str]], *, purpose: Purpose) -> set[tuple[AddressKind, str]]:
+    """Return those of these addresses whose people do not want what is sent for a purpose; of security, none."""
+    if purpose is Purpose.SECURITY:
+        return set()
+    given = {(kind.value, compared(kind, value)): (kind, value) for kind, value in known}
+    with connection.cursor() as cursor:
+        cursor.execute(_WHO, [[kind for kind, _ in given], [value for _, value in given], purpose.value])
+        return {given[kind, value] for kind, value in cursor.fetchall()}
 
 
 def object_to(

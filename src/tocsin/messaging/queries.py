@@ -5,7 +5,7 @@ from tocsin.messaging.channels import channel, channel_secrets, channels
 from tocsin.messaging.inbound import Heard, addresses_in_window, heard, inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
 from tocsin.messaging.media_fetching import Media, media_of, media_pieces
-from tocsin.messaging.objecting import standing as standing_objections
+from tocsin.messaging.objecting import standing as standing_objections, who_objects
 from tocsin.messaging.pricing import SpendBy, Spent, price_of, spend
 from tocsin.messaging.rates import Rate, rates
 from tocsin.messaging.rules import ChannelRules, WhenFlagged, Words, channel_rules
@@ -60,5 +60,6 @@ __all__ = [
     "unknown",
     "uploaded_file",
     "uploaded_files",
+    "who_objects",
     "window_open",
 ]

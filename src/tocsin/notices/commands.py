@@ -108,6 +108,7 @@ class _Telling:
         self.parts = 0
         self.remarks: list[str] = []
         self.shut = 0
+        self.objected = 0
         self._prepared: dict[str, Prepared] = {}
         self._personal = wording.personal()
 
@@ -115,6 +116,8 @@ class _Telling:
         """Return a draft for each person who can be told, and count the others by reason."""
         drafts = [draft for each in page if (draft := self._draft(each)) is not None]
         self._count_shut(drafts)
+        people = [(each.address_kind, each.address) for each in drafts]
+        self.objected += len(messages.who_objects(people, purpose=self.order.purpose)) if people else 0
         return drafts
 
     def _count_shut(self, drafts: Sequence[Draft]) -> None:
@@ -135,7 +138,7 @@ class _Telling:
         return Told(
             people=self.people, queued=self.queued, known=self.known, untold=dict(self.untold),
             by_language=dict(self.languages), examples=tuple(self.examples), ids=tuple(self.ids), shown=self.shown,
-            parts=self.parts, remarks=tuple(self.remarks), shut=self.shut,
+            parts=self.parts, remarks=tuple(self.remarks), shut=self.shut, objected=self.objected,
         )  # fmt: skip
 
     def _draft(self, each: ToTell) -> Draft | None:

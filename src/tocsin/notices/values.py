@@ -85,4 +85,5 @@ class Told:
     shown: str = ""  # how the first of them reads
     parts: int = 0  # what the provider charges them as (SMS), 0 where it does not count so
     remarks: Sequence[str] = field(default_factory=tuple)  # what to know before sending, each once
+    objected: int = 0  # of the messages: withheld, for their people do not want it
     shut: int = 0  # of the messages: withheld, unless the person writes first, for their 24 hours are over

@@ -11,7 +11,7 @@ import pytest
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Assurance, Author
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import queries as messaging
+from tocsin.messaging import commands as messaging_commands, queries as messaging
 from tocsin.messaging.ports import Sending
 from tocsin.messaging.values import Priority, Purpose
 from tocsin.notices import commands, queries
@@ -83,6 +83,18 @@ def test_whoever_was_not_told_by_an_earlier_revision_is_told_by_the_later_one(co
     company.freeze(["ada1"])
     company.freeze(["ada1", "bob"])
     assert tell(company, mail).queued == 2
+
+
+def test_who_does_not_want_it_is_counted_before_it_is_sent_and_a_warning_asks_nobody(company: Any, mail: Sending):
+    company.knows(BOOK)
+    company.freeze(["ada1", "bob"])
+    offer = Order(channel="mail", purpose=Purpose.MARKETING, priority=Priority.BULK)
+    stops = [(AddressKind.EMAIL, "Ada@example.com")]
+    messaging_commands.object_to(stops, purpose=Purpose.MARKETING, stopped=True, reason="by letter", by=MONA)
+    with queries.people_to_tell(company.incident) as found:
+        assert commands.rehearse(found, wording=PLAIN, order=offer, sending=mail).objected == 1
+    assert tell(company, mail, order=offer).objected == 1
+    assert tell(company, mail).objected == 0
 
 
 def test_an_empty_name_does_not_fail_the_message(company: Any, mail: Sending):
