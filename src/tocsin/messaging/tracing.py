@@ -49,7 +49,8 @@ def messages(
 ) -> list[Message]:
     """Return the newest messages, newest first: of a channel, an address, a person, a broadcast, in some states.
 
-    ``provider_id`` is what the provider calls a message. An address stands for all that the same person had or has at the provider: the number before, the scoped id.
+    ``provider_id`` is what the provider calls a message. An address stands for all that the same person had or has at
+    the provider: the number before, the scoped id.
     """
     found = models.OutboundMessage.objects.order_by("-id")
     wanted = {"channel": channel, "person_id": person_id, "provider_id": provider_id, "broadcast": broadcast}
