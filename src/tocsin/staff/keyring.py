@@ -286,7 +286,7 @@ def _writable() -> Iterator[None]:
         raise KeyUnusable(
             _("The folder of the keys cannot be written: {why}.").format(why=error.strerror or ""),
             where=folder(),
-            mend=_("Run this as an account that may write there, naming the folder in TOCSIN_SECRETS_KEYS."),
+            mend=_("Make room there if the disk is full, or run this as an account that may write there."),
         ) from error
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from tests.contract.messaging.conftest import MONA
 from tests.contract.staff.conftest import COLUMNS, PICTURE, drafts, names, places
@@ -65,6 +66,13 @@ def test_after_a_rotation_everything_opens_and_the_older_key_is_gone(sealed: Any
     assert sealed.sealed_by().keys() == {key}
     secrets._unsealed_key.cache_clear()
     assert sealed.opened() == opened
+
+
+def test_no_column_of_sealed_values_is_forgotten(rows: None) -> None:
+    tables = {
+        model._meta.db_table for model in apps.get_models() if "sealed" in {field.name for field in model._meta.fields}
+    }
+    assert {place.table for place in places() if isinstance(place, resealing.SealedColumn)} == tables == set(COLUMNS)
 
 
 def test_only_data_keys_are_sealed_anew_and_texts_stay_as_they_are(sealed: Any) -> None:

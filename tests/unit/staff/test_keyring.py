@@ -1,5 +1,6 @@
 """The files of the keys that seal: rotated in steps of which each leaves the folder whole."""
 
+import errno
 import os
 import stat
 import threading
@@ -180,6 +181,20 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: py
     with pytest.raises((KeyUnusable, SealKeyMissing)) as raised:
         keyring.prepare()
     assert raised.value.mend
+
+
+def test_a_disk_that_is_full_leaves_the_keys_as_they_were(monkeypatch: pytest.MonkeyPatch):
+    sealed = secrets.seal(b"x", about=ABOUT)
+    before = sorted(path.name for path in keyring.folder().iterdir())
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeyUnusable, match="No space left"):
+        keyring.prepare()
+    assert sorted(path.name for path in keyring.folder().iterdir()) == before
+    assert secrets.unseal(sealed, about=ABOUT) == b"x"
 
 
 def test_a_damaged_key_is_said_and_not_replaced():
