@@ -16,9 +16,9 @@ _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _MESSAGE_ID = re.compile(rf"<(({_UUID})@[^<>\s@]{{1,255}})>", re.IGNORECASE)
 _ALONE = re.compile(rf"\s*({_UUID})\s*", re.IGNORECASE)
 _TAGGED = re.compile(rf"[+=._-]({_UUID})@", re.IGNORECASE)
-_HEADS = re.compile(
-    r"^(?:[ \t>|]*)((?:message-id|x-tocsin-id)\s*:[^\n]*(?:\n[ \t>|]+<[^\n]*)?)", re.IGNORECASE | re.MULTILINE
-)
+_QUOTES = " \t>|"
+_HEADS = ("message-id:", f"{HEADER.lower()}:")
+_LINE_CHARACTERS_MAX = 400
 _RECIPIENTS = ("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To")
 
 
@@ -32,8 +32,13 @@ def in_headers(head: Message) -> tuple[str, UUID] | None:
 
 def in_returned(text: str) -> tuple[str, UUID] | None:
     """Return the same from a mail that stands as text in another."""
-    lines = "\n".join(found.replace("\n", " ") for found in _HEADS.findall(text))
-    return in_headers(Parser(policy=compat32).parsestr(lines, headersonly=True)) if lines else None
+    heads: dict[str, str] = {}
+    lines = [line.lstrip(_QUOTES)[:_LINE_CHARACTERS_MAX] for line in text.split("\n")]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        name, colon, value = line.partition(":")
+        if f"{name.lower()}{colon}" in _HEADS:
+            heads.setdefault(name, value.strip() or following)  # a long value stands on a line of its own
+    return in_headers(Parser(policy=compat32).parsestr("\n".join(f"{name}: {value}" for name, value in heads.items())))
 
 
 def answered(mail: Message) -> tuple[str, UUID] | None:

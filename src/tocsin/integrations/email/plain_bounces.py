@@ -12,11 +12,18 @@ from tocsin.integrations.email.wordings import Wording, wording
 
 SAID_CHARACTERS_MAX = 20_000
 TEXT_CHARACTERS_MAX = 200_000
+LINE_CHARACTERS_MAX = 400
 _SERVERS = re.compile(r"\b(mailer-?daemon|mail-daemon|postmaster|mdaemon)@", re.IGNORECASE)
-_COPY = re.compile(
-    r"^[ \t>]*(?:-{2,}.*(?:copy|original|returned|below|unsent|header).*|(?:received|return-path|message-id)[ \t]*:.*|"
-    r"\*{3,}.*original.*|original message (?:follows|headers).*|the (?:following|text) .*(?:message|headers?).*:)$",
-    re.IGNORECASE | re.MULTILINE,
+_QUOTES = " \t>|"
+_RULES = ("--", "**")  # a line drawn above the copy, with a word for it
+_COPIES = ("copy", "original", "returned", "below", "unsent", "header")
+_HEADERS = ("received:", "return-path:", "message-id:")
+_ANNOUNCED = (
+    "original message follows",
+    "original message headers",
+    "the following ",
+    "the text ",
+    "the original message",
 )
 _STILL_TRYING = re.compile(
     r"(has|have) not (yet )?been (delivered|able)|will (continue|keep) (trying|to try)|no action is required|"
@@ -28,7 +35,7 @@ _ENHANCED = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[ \-#:]|$)")
 _PROOF = re.compile(
     r"verify (that )?you('re| are)? (a )?(human|person)|prove (that )?you|confirm (that you sent )?(your|this) (e-?mail|message)|"
-    r"(boxbe|spamarrest|earthlink.*spamblocker)|to (have|get) your (e-?mail|message) delivered|approved senders? list",
+    r"(boxbe|spamarrest|earthlink.{0,40}spamblocker)|to (have|get) your (e-?mail|message) delivered|approved senders? list",
     re.IGNORECASE,
 )
 
@@ -69,8 +76,20 @@ def text(parts: Sequence[Message]) -> str:
 
 def returned(told: str) -> str:
     """Return what of a text is the copy of ours."""
-    found = _COPY.search(told)
-    return told[found.start() :] if found else ""
+    lines = told.split("\n")
+    start = next((n for n, line in enumerate(lines) if _begins_copy(line[:LINE_CHARACTERS_MAX])), len(lines))
+    return "\n".join(lines[start:])
+
+
+def _begins_copy(line: str) -> bool:
+    plain = line.strip(_QUOTES).lower()
+    if plain.startswith(_RULES):
+        return any(word in plain for word in _COPIES)
+    if plain.startswith(_HEADERS):
+        return True
+    return plain.startswith(_ANNOUNCED) and plain.endswith((":", "follows", "headers")) and (
+        "message" in plain or "header" in plain
+    )  # fmt: skip
 
 
 def is_still_trying(said: str, *, subject: str) -> bool:

@@ -13,6 +13,7 @@ SLOW_SECONDS = 60.0
 UNREACHED_SECONDS = 60.0
 FULL_SECONDS = 3600.0
 DETAIL_CHARACTERS_MAX = 200
+WORDS_CHARACTERS_MAX = 2000  # of which those are taken: anybody may have written them
 LINE_CLOSED = 421
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _ADDRESS = re.compile(r"\S*@\S*")
@@ -157,6 +158,7 @@ def our_mistake(detail: str) -> TransportError:
 
 def shown(text: str, *, without: str = "") -> str:
     """Return a server's words short and printable, without addresses and quotations: servers repeat both."""
+    text = text[:WORDS_CHARACTERS_MAX]
     if without:
         local, _, domain = without.partition("@")
         for part in (without, local, domain):
