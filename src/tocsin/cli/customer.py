@@ -88,34 +88,48 @@ def bring_in(wired: Wired, file: Path, country: str, refused: Path | None, acts:
 
 
 @command.command("show")
-@click.argument("account")
+@click.argument("who")
+@click.option("--country", default="", metavar="CC", help="Reads a national telephone number, e.g. FR.")
 @click.option("--reveal", is_flag=True, help="Show the addresses whole; the journal keeps that you did.")
 @listing.JSON
 @acting
 @click.pass_obj
-def show(wired: Wired, account: str, reveal: bool, as_json: bool, acts: Acting) -> None:
-    """Show whose ACCOUNT is, their other accounts, and how they can be reached."""
+def show(wired: Wired, who: str, country: str, reveal: bool, as_json: bool, acts: Acting) -> None:
+    """Show the person WHO is: their accounts, and how they can be reached.
+
+    WHO is an account, a telephone number, a mail address or an id: of everybody who has it, a family may share one.
+    """
     with wired.rows():
-        person = queries.person_of_account(account)
-        if person is None:
+        owner = queries.person_of_account(who)
+        found = [owner] if owner else queries.people_at(who, country=country)
+        if not found:
             raise NoSuchCustomer(
-                _("Account {account} leads to nobody.").format(account=account),
-                mend=_("Import the list that has it: tocsin customer import FILE.csv"),
+                _("{who} leads to nobody: it is no account and no address of anybody.").format(who=who),
+                mend=_("Import the list that has them: tocsin customer import FILE.csv"),
             )
-        if reveal:
+        for person in found if reveal else ():
             commands.record_reveal(f"person:{person.id}", addresses=len(person.addresses), by=acts.author())
-        stopped = wishes(person.addresses)
+        stopped = [wishes(person.addresses) for person in found]
     if as_json:
-        unwanted = [str(what) for _name, what in stopped]
-        listing.print_json({**_person_as_json(person, reveal=reveal), "does_not_want": unwanted})
+        told = [
+            {**_person_as_json(person, reveal=reveal), "does_not_want": [str(what) for _name, what in unwanted]}
+            for person, unwanted in zip(found, stopped, strict=True)
+        ]
+        listing.print_json(told)
         return
+    for place, (person, unwanted) in enumerate(zip(found, stopped, strict=True)):
+        listing.lines(*([""] if place else []))
+        _print_person(person, wanted_not=unwanted, reveal=reveal)
+
+
+def _print_person(person: Person, *, wanted_not: list[tuple[str, object]], reveal: bool) -> None:
     rows: list[tuple[str, object]] = [
         (_("name"), person.name or _("not known")),
         (_("language"), person.language or _("not known")),
         (_("accounts"), ", ".join(person.accounts)),
     ]
     rows += [(_(KINDS[each.kind]), _address(each, reveal=reveal)) for each in person.addresses]
-    rows += stopped
+    rows += wanted_not
     listing.console().print(listing.pairs(rows))
     if not person.addresses:
         listing.lines(_("There is no way to reach this person."), style="yellow")

@@ -18,6 +18,7 @@ __all__ = [
     "language",
     "masked",
     "people",
+    "people_at",
     "people_of_accounts",
     "people_of_addresses",
     "person",
@@ -73,6 +74,14 @@ def people_of_accounts(accounts: Collection[str]) -> Mapping[str, Person]:
 def person_of_address(kind: AddressKind, value: str) -> Person | None:
     """Return whose an address is; None when it is nobody's, or several people share it."""
     return people_of_addresses([(kind, value)]).get((kind, value))
+
+
+def people_at(written: str, *, country: str = "") -> list[Person]:
+    """Return everybody who has an address, in whatever form it is written: a family may share a telephone."""
+    forms = {written.strip(), phone(written, country=country), email(written.strip()), email(written.strip().lower())}
+    sql = "SELECT DISTINCT person_id FROM tocsin_customeraddress WHERE kind = ANY(%s) AND value = ANY(%s)"
+    found = _rows(sql, [[kind.value for kind in AddressKind], [form for form in forms if form]])
+    return sorted(people([row[0] for row in found]).values(), key=lambda person: person.id)
 
 
 def people_of_addresses(pairs: Iterable[Pair]) -> Mapping[Pair, Person]:

@@ -86,6 +86,9 @@ def test_everybody_affected_is_told_once_and_an_operator_can_say_who_got_it(
     assert "+33*******78" in shown
     assert "ada@example.com" not in shown
     assert "ada@example.com" in tocsin("customer", "show", "ada2", "--reveal", *MONA)
+    shown = json.loads(tocsin("customer", "show", "ADA@example.com", "--json"))
+    assert [each["accounts"] for each in shown] == [["ada", "ada2"]]
+    assert [each["value"] for each in shown[0]["addresses"]] == ["+33*******78", "a***@e***.com"]
     assert "customers.addresses_revealed" in tocsin("journal", "list")
 
     tocsin("incident", "declare", "A stranger read", *MONA)
