@@ -102,7 +102,7 @@ class SendingLine:
     async def _fill(self) -> None:
         """Claim as many as there are free places, or wait."""
         self._freed.clear()  # what is freed or queued from now on ends the pause below
-        ahead = self._ahead.allowed(asyncio.get_running_loop().time())
+        ahead = self._ahead.allowed(asyncio.get_running_loop().time(), left=len(self._ready))
         free = min(HELD_MAX - len(self.held), ahead - len(self._ready))
         self._low = ahead // 2  # fewer are not worth a transaction while others are still under way
         if free < (ahead - self._low if self.held else 1):

@@ -6,8 +6,8 @@ wait for each other.
 """
 
 LEAST, MOST = 16, 256
-AHEAD_LEAST, AHEAD_MOST = 20, 200
-AHEAD_SECONDS = 0.5
+AHEAD_LEAST, AHEAD_MOST = 40, 200
+AHEAD_SECONDS = 1.0
 NEAR, FAR = 1.5, 3.0  # times the shortest answer
 FORGET = 1.0005  # the shortest seen grows with each answer, so that a slower road is learnt
 SMOOTH = 0.1
@@ -37,7 +37,10 @@ class Width:
 
 
 class Ahead:
-    """How many messages of a line wait claimed: half a second of what goes out, since nothing urgent overtakes them."""
+    """How many messages of a line wait claimed: one second of what goes out, since nothing urgent overtakes them.
+
+    More where none was left when others were claimed: then claiming is what all wait for, and larger claims cost less.
+    """
 
     def __init__(self) -> None:
         self._allowed = AHEAD_LEAST
@@ -48,12 +51,14 @@ class Ahead:
         """Count a message that goes out."""
         self._begun += 1
 
-    def allowed(self, at: float) -> int:
-        """Return how many may wait now; ``at`` are seconds of a clock that only goes forward."""
+    def allowed(self, at: float, *, left: int) -> int:
+        """Return how many may wait now, where so many are left; ``at``: seconds of a clock that only goes forward."""
         if self._since is None:
             self._since = at
         elif self._begun >= self._allowed or at - self._since > AHEAD_SECONDS:
-            a_second = self._begun / max(at - self._since, 0.001)
-            self._allowed = max(AHEAD_LEAST, min(int(AHEAD_SECONDS * a_second), 2 * self._allowed, AHEAD_MOST))
+            asked = int(AHEAD_SECONDS * self._begun / max(at - self._since, 0.001))
+            if not left:
+                asked = self._allowed * (2 if 2 * self._begun >= self._allowed else 1)
+            self._allowed = max(AHEAD_LEAST, min(asked, 2 * self._allowed, AHEAD_MOST))
             self._since, self._begun = at, 0
         return self._allowed
