@@ -168,7 +168,7 @@ async def _dmarc(names: Names, lookups: Lookups) -> list[Remark]:
     domain, records = await _policy(names.domain, lookups)
     if not records:
         words = _("{name} has no DMARC record: Gmail, Yahoo and Outlook.com want one of who sends many mails.")
-        mend = _('Publish at _dmarc.{name}: "v=DMARC1; p=none; rua=mailto:dmarc@{name}"').format(name=names.domain)
+        mend = _("Publish at _dmarc.{name}: `v=DMARC1; p=none; rua=mailto:dmarc@{name}`").format(name=names.domain)
         return [_warning(words.format(name=names.domain), mend)]
     if len(records) > 1:
         return [_warning(_("{name} has several DMARC records: mail servers ignore them all.").format(name=domain))]
