@@ -10,6 +10,7 @@ from tocsin import wiring
 from tocsin.api import accounts
 from tocsin.kernel import clock
 from tocsin.messaging import commands, queries
+from tocsin.messaging.values import TemplateUpdate
 
 from .test_cli import asked
 
@@ -52,6 +53,17 @@ def test_a_template_paused_while_no_webhook_came_is_held_and_one_that_went_is_de
     with clock.fixed(now + timedelta(hours=7)):
         look()
         assert statuses(peer.account) == {"notice": ("PAUSED", True), "gone": ("DELETED", True)}
+
+
+def test_what_a_webhook_tells_in_the_second_of_the_look_is_newer_than_the_list(look, peer):
+    told(peer, status="PENDING")
+    with clock.fixed(clock.now().replace(microsecond=700_000)):
+        look()
+        assert statuses(peer.account) == {"notice": ("PENDING", True)}
+        second = clock.now().replace(microsecond=0)  # as webhooks say when it was approved, after the look
+    save = commands.save_templates
+    save(peer.account, [TemplateUpdate(peer.account, "notice", "en", "", second, status="APPROVED")], complete=False)
+    assert statuses(peer.account) == {"notice": ("APPROVED", False)}
 
 
 def test_a_raised_pace_and_limit_is_learnt(look, peer):

@@ -1,13 +1,14 @@
 """A business account at Meta with everything that can be asked and changed about it, for one of its numbers."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from tocsin.integrations.whatsapp.access import Access
 from tocsin.integrations.whatsapp.analytics import Analytics
 from tocsin.integrations.whatsapp.blocks import Blocked
-from tocsin.integrations.whatsapp.graph import Graph
+from tocsin.integrations.whatsapp.graph import Graph, asked_at
 from tocsin.integrations.whatsapp.history import History
 from tocsin.integrations.whatsapp.media import MediaFiles
 from tocsin.integrations.whatsapp.numbers import NumberFacts, Numbers
@@ -16,7 +17,6 @@ from tocsin.integrations.whatsapp.profile import Profile
 from tocsin.integrations.whatsapp.receipts import Receipts
 from tocsin.integrations.whatsapp.settings import ASK_HOURS, LEVELS, TIERS, read
 from tocsin.integrations.whatsapp.templates import Templates
-from tocsin.kernel import clock
 from tocsin.messaging import commands
 from tocsin.messaging.values import LineUpdate, TemplateUpdate
 
@@ -64,17 +64,18 @@ class BusinessAccount:
 
         Words nobody here knows are left out: a pace that cannot be read must not stop a number.
         """
-        wordings, numbers = await self.templates.every(), await self.numbers.every()
-        return wordings, [update for each in numbers if (update := self._line_update(each)).facts]
+        wordings, at = await self.templates.every(), asked_at()
+        told = [self._line_update(each, at=at) for each in await self.numbers.every()]
+        return wordings, [each for each in told if each.facts]
 
-    def _line_update(self, number: NumberFacts) -> LineUpdate:
+    def _line_update(self, number: NumberFacts, *, at: datetime) -> LineUpdate:
         facts: dict[str, Any] = {}
         if number.level in LEVELS:
             facts["level"] = number.level
         if number.tier in TIERS:
             facts["people_per_day"] = -1 if number.people_per_day is None else number.people_per_day
         facts |= {key: word for key, word in (("quality", number.quality), ("status", number.status)) if word}
-        return LineUpdate(account=self.account, line=number.id, at=clock.now(), facts=facts)
+        return LineUpdate(account=self.account, line=number.id, at=at, facts=facts)
 
     async def close(self) -> None:
         """Let go of connections."""

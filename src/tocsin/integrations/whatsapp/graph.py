@@ -7,6 +7,7 @@ idempotency key, and a second POST of a message is a second message.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from tocsin.integrations.http_calls.posting import (
 )
 from tocsin.integrations.whatsapp.errors import NotAnswered, RefusedByMeta, refusal_of
 from tocsin.integrations.whatsapp.settings import Reach
+from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging.values import Verdict
 
@@ -31,7 +33,18 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 PAGES_MAX = 10_000
 PAGE_ROWS = 100
 READ_WAITS_SECONDS = (0.5, 2.0)  # between the tries of a read
+WEBHOOK_SECOND = timedelta(seconds=1)  # webhooks tell when in whole seconds, rounded down
 _AGAIN = frozenset({Verdict.RETRY, Verdict.RETRY_FEW, Verdict.UNKNOWN})
+
+
+def asked_at() -> datetime:
+    """Return what an answer to be asked for now counts as of: no newer than a webhook of a change after it says.
+
+    Take it before asking: what changes while a long list is read comes by webhook, and must win over the list.
+    """
+    return clock.now() - WEBHOOK_SECOND
+
+
 Turn = Callable[[], Awaitable[None]]
 
 

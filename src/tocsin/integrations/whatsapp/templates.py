@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tocsin.integrations.whatsapp.errors import RefusedByMeta
-from tocsin.integrations.whatsapp.graph import Graph
+from tocsin.integrations.whatsapp.graph import Graph, asked_at
 from tocsin.integrations.whatsapp.languages import api_language
 from tocsin.integrations.whatsapp.template_rules import check_definition
-from tocsin.kernel import clock
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging.values import TemplateUpdate
@@ -48,7 +48,8 @@ class Templates:
 
     async def every(self, *, name: str = "") -> list[TemplateUpdate]:
         """Return every template in every language, archived ones too, to the end of the last page."""
-        return [self.update_of(each) async for each in self._pages(name)]
+        at = asked_at()
+        return [self._update(each, at=at) async for each in self._pages(name)]
 
     async def found(self, name: str, language: str = "") -> list[TemplateUpdate]:
         """Return one template in all its languages, or in one; NoSuchTemplate when there is none."""
@@ -133,7 +134,7 @@ class Templates:
         async for each in self._graph.pages(self._path, asked):
             yield each
 
-    def update_of(self, row: Mapping[str, Any]) -> TemplateUpdate:
+    def _update(self, row: Mapping[str, Any], *, at: datetime) -> TemplateUpdate:
         """Return a row of Meta's list; words Meta adds later are kept as they are."""
         quality = row.get("quality_score")
         reason = str(row.get("rejected_reason") or "")
@@ -143,7 +144,7 @@ class Templates:
             name=str(row.get("name", "")),
             language=api_language(str(row.get("language", ""))),
             provider_id=str(row.get("id", "")),
-            at=clock.now(),
+            at=at,
             status=str(row.get("status", "")),
             category=str(row.get("category", "")),
             quality=str(quality.get("score", "")) if isinstance(quality, Mapping) else "",
