@@ -24,12 +24,12 @@ def begin(wired: Any, *, stop: threading.Event) -> threading.Thread:
 
 
 def _again(wired: Any, stop: threading.Event) -> None:
-    """Go on until told to stop: a disk without room for the sender's notes may have some later."""
+    """Go on until told to stop: a disk without room for the sender's notes may have some later, a key may come back."""
     while not stop.is_set():
         try:
             asyncio.run(_send(wired, stop))
-        except OSError as error:
-            _LOG.warning("sending: %s", error.strerror or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a sender that ended would be missed by nobody
+            _LOG.warning("sending: %s", (isinstance(error, OSError) and error.strerror) or type(error).__name__)
             stop.wait(TROUBLE_SECONDS)
     connection.close()
 

@@ -69,6 +69,7 @@ class SendingLine:
     async def run(self) -> None:
         """Send until told to stop, then give back what was not begun and wait for what is under way."""
         dispatching = asyncio.create_task(self._dispatch())
+        dispatching.add_done_callback(lambda _ended: self.stop())  # nothing is claimed that nobody would begin
         try:
             while not self.stopping:
                 await self._fill()

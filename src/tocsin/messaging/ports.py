@@ -11,12 +11,14 @@ from tocsin.customers.values import AddressKind
 from tocsin.kernel.remarks import Remark
 from tocsin.messaging.values import Accepted, Content, Outgoing, Prepared, Reason, Update, Verdict
 
+WAIT_SECONDS_MAX = 86_400.0  # whatever a provider asks for: nobody sees what waits longer
+
 
 class TransportError(Exception):
     """The provider refused, or could not be asked. Never carries an address or a text.
 
     ``permanent``: this message will not be brought however often it is tried. ``verdict`` is the finer word, ``reason``
-    why, ``code`` and ``detail`` the provider's own; ``wait_seconds`` what it asked us to wait.
+    why, ``code`` and ``detail`` the provider's own; ``wait_seconds`` what it asked us to wait, a day at most.
     """
 
     def __init__(
@@ -35,7 +37,8 @@ class TransportError(Exception):
         self.reason = reason
         self.code = code
         self.detail = detail
-        self.wait_seconds = wait_seconds
+        # Headers say anything: "nan", "inf" and a thousand years must not become moments.
+        self.wait_seconds = None if wait_seconds is None else min(max(0.0, wait_seconds), WAIT_SECONDS_MAX)
 
 
 class OutcomeUnknown(TransportError):

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from tocsin.kernel import clock, failpoints
 from tocsin.kernel.errors import TocsinError
@@ -63,6 +63,7 @@ class Sender:
         self._given_back: list[tuple[SendingLine, ClaimedMessage]] = []
         self._laid_down, self._claiming = asyncio.Event(), asyncio.Lock()
         self._ended, self._changed = False, asyncio.Event()
+        self._settled_at_once = SETTLE_MAX
         self._uncertain_until = 0.0  # a claim's answer was lost: rows may be, or become, ours that we do not hold
         self._spool: Spool
 
@@ -86,7 +87,7 @@ class Sender:
             await asyncio.to_thread(listening.close)
             for line in self._running:
                 line.stop()
-            await asyncio.gather(*self._running.values())
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
             self._ended = True
             self._laid_down.set()
             await settling_all
@@ -127,8 +128,8 @@ class Sender:
         soon = timedelta(seconds=1)
         while not stop.is_set() and any(
             line.held or not line.dry or (line.next_due_at and line.next_due_at < clock.now() + soon)
-            for line in self._running
-        ):
+            for line, running in self._running.items() if line.held or not running.done()
+        ):  # fmt: skip
             await _within(GATHER_SECONDS, stop.wait())
 
     # Which channels there are.
@@ -140,29 +141,31 @@ class Sender:
         except (Error, TocsinError) as error:
             _LOG.warning("looking for channels: %s", type(error).__name__)
             return
-        for name in self._lines.keys() - found.keys():
+        broken = {line.channel.name for line in self._lines.values() if self._running[line].done()}
+        for name in self._lines.keys() - found.keys() | broken:
             self._lines.pop(name).stop()
             del self._opened[name]
         for name, (channel, opening) in found.items():
-            if self._opened.get(name) != opening:
+            if opening is not None and self._opened.get(name) != opening:
                 self._begin_line(channel, opening)
         for line, running in list(self._running.items()):
             if running.done() and self._lines.get(line.channel.name) is not line and not line.held:
                 del self._running[line]
-                running.result()
                 await line.sending.close()
 
     def _begin_line(self, channel: Channel, opening: tuple[Any, ...]) -> None:
         try:
             sending = self._open_channel(channel, opening[-1])
-        except TocsinError as error:
-            _LOG.warning("opening %s: %s", channel.name, error.what)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one channel, the others go on
+            what = error.what if isinstance(error, TocsinError) else type(error).__name__
+            _LOG.warning("opening %s: %s", channel.name, what)
             return
         if channel.name in self._lines:
             self._lines.pop(channel.name).stop()
         line = SendingLine(channel, sending, desk=self)
         self._lines[channel.name], self._opened[channel.name] = line, opening
         self._running[line] = asyncio.create_task(line.run())
+        self._running[line].add_done_callback(partial(_say_broken, channel.name))
 
     # What lines ask.
 
@@ -223,16 +226,25 @@ class Sender:
                 await asyncio.sleep(GATHER_SECONDS)
             try:
                 await self._settle()
-            except Error as error:
+            except Exception as error:  # noqa: BLE001 - were this to end, nothing would be sent any more
                 _LOG.warning("settling: %s", type(error).__name__)
+                self._set_apart(error)
                 deadline = deadline or (loop.time() + STOP_SECONDS_MAX if self._ended else None)
                 if deadline and loop.time() > deadline:
                     break
                 await asyncio.sleep(TROUBLE_SECONDS)
 
+    def _set_apart(self, error: Exception) -> None:
+        """After trouble that is not the server's settle one by one; what cannot be settled goes behind all others."""
+        if isinstance(error, OperationalError | InterfaceError):
+            return
+        if self._settled_at_once == 1 and self._outcomes:
+            self._outcomes.append(self._outcomes.pop(0))
+        self._settled_at_once = 1
+
     async def _settle(self) -> None:
         """Settle what was laid down, in one transaction for all lines; what is settled frees its places."""
-        batch, back = self._outcomes[:SETTLE_MAX], self._given_back[:SETTLE_MAX]
+        batch, back = self._outcomes[: self._settled_at_once], self._given_back[:SETTLE_MAX]
         if batch:
             failpoints.reach("before_settle")
             limits = {line.channel.name: line.sending.limits.per_second for line, _outcome in batch}
@@ -240,6 +252,7 @@ class Sender:
             await self._rows(_settled, by_line, limits, self.name)
             failpoints.reach("after_settle")
             del self._outcomes[: len(batch)]
+            self._settled_at_once = min(SETTLE_MAX, 2 * self._settled_at_once)
             self._free([(line, outcome.message_id, outcome.claimed_at) for line, outcome in batch])
             for line in {line for line, _outcome in batch}:
                 self._told(line.channel.name, Counter(_word(outcome) for of, outcome in batch if of is line))
@@ -295,17 +308,28 @@ async def _within(seconds: float, waiting: Any) -> None:
             await waiting
 
 
-def _channels(only: frozenset[str]) -> dict[str, tuple[Channel, tuple[Any, ...]]]:
-    """Return the channels with what opening them depends on."""
-    found = {}
+def _channels(only: frozenset[str]) -> dict[str, tuple[Channel, tuple[Any, ...] | None]]:
+    """Return the channels with what opening them depends on; None: its secrets do not open, the others' may."""
+    found: dict[str, tuple[Channel, tuple[Any, ...] | None]] = {}
     for channel in channels.channels():
         if not only or channel.name in only:
-            opened = channels.channel_secrets(channel.name)
+            try:
+                opened = channels.channel_secrets(channel.name)
+            except TocsinError as error:
+                _LOG.warning("opening %s: %s", channel.name, error.what)
+                found[channel.name] = (channel, None)
+                continue
             found[channel.name] = (
                 channel,
                 (channel.kind, channel.line, channel.account, channel.portfolio, channel.settings, opened),
             )
     return found
+
+
+def _say_broken(channel: str, running: "asyncio.Task[None]") -> None:
+    """Say that a line ended by itself; it is begun again at the next look."""
+    if not running.cancelled() and (error := running.exception()) is not None:
+        _LOG.error("the line %s broke: %s", channel, type(error).__name__)
 
 
 def _settled(batch: Sequence[tuple[str, Outcome]], limits: Mapping[str, float | None], sender: str) -> None:
