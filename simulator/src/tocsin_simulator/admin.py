@@ -8,11 +8,9 @@ from tocsin_simulator.routing import Reply, Request, Route
 from tocsin_simulator.steering import wrong
 from tocsin_simulator.world import World
 
-SHOWN = 1_000
-
 
 async def messages(world: World, request: Request) -> Reply:
-    """Tell the kept messages; asked with limit, offset, to, from, callback, id, phone, inbound=1|0, order=newest."""
+    """Tell all kept messages; fewer when asked with limit, offset, to, from, callback, id, phone, inbound=1|0, order=newest."""
     query = request.query
     wanted: dict[str, Callable[[Entry], bool]] = {
         "to": lambda entry: not entry.inbound and entry.person == query["to"].strip(" +"),
@@ -25,7 +23,7 @@ async def messages(world: World, request: Request) -> Reply:
     tests = [test for key, test in wanted.items() if key in query]
     entries = world.ledger.newest() if query.get("order") == "newest" else world.ledger.oldest()
     fitting = (entry for entry in entries if all(test(entry) for test in tests))
-    offset, limit = whole(query, "offset", 0), whole(query, "limit", SHOWN)
+    offset, limit = whole(query, "offset", 0), whole(query, "limit", world.ledger.kept)
     shown = list(islice(fitting, offset, offset + limit))
     by_callback: dict[str, int] = {}
     for entry in shown:

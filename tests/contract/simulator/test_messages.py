@@ -2,6 +2,8 @@
 
 import pytest
 
+from tocsin_simulator.ledger import Entry
+
 WINDOW = 24 * 3600
 
 
@@ -282,6 +284,22 @@ def test_a_receipt_reads_what_came_before_and_nothing_after(with_account):
         await account.send(status="read", message_id=said[2])
         kept = (await account.ask("GET", "/_simulator/messages?inbound=1&from=33600000001"))[1]["messages"]
         assert [[status["status"] for status in each["statuses"]] for each in kept] == [["read"]] * 3
+
+    with_account(act)
+
+
+def test_all_it_received_is_told_unless_fewer_are_asked_for(with_account):
+    async def act(account):
+        for number in range(1_001):
+            entry = Entry(
+                ordinal=account.world.ledger.next_ordinal(), id=f"wamid.{number}", phone="1001", person="33600000001",
+                type="text", callback=f"row-{number}", body=b"{}", at=0.0,
+            )  # fmt: skip
+            account.world.ledger.add(entry)
+        told = (await account.ask("GET", "/_simulator/messages"))[1]
+        assert len(told["messages"]) == len(told["by_callback"]) == told["kept"] == 1_001
+        told = (await account.ask("GET", "/_simulator/messages?limit=2&offset=1000"))[1]
+        assert [each["id"] for each in told["messages"]] == ["wamid.1000"]
 
     with_account(act)
 
