@@ -46,12 +46,18 @@ UPDATE tocsin_outboundmessage message SET goes_to = moved.address
   FROM unnest(%(ids)s::uuid[], %(addresses)s::text[]) AS moved(id, address) WHERE message.id = moved.id
 """
 # One look into the index for each, whatever the planner believes of a table that grows by thousands of rows a second.
+# Both names must be said of each other, and neither have become another since: else it is somebody else's by now.
 _OTHER_ADDRESSES = """
 SELECT n.kind, n.value, n.other_kind, n.other_value
   FROM unnest(%(kinds)s::text[], %(addresses)s::text[]) AS asked(kind, value) CROSS JOIN LATERAL (
-       SELECT kind, value, other_kind, other_value FROM tocsin_addressname
+       SELECT kind, value, other_kind, other_value, seen_at FROM tocsin_addressname
         WHERE portfolio = %(portfolio)s AND kind = asked.kind AND value = asked.value AND other_kind <> asked.kind
        OFFSET 0) n
+      CROSS JOIN LATERAL (
+       SELECT max(seen_at) FILTER (WHERE other_kind = n.kind AND other_value = n.value) AS same_at,
+              max(seen_at) FILTER (WHERE other_kind = kind AND other_value <> '') AS changed_at
+         FROM tocsin_addressname WHERE portfolio = %(portfolio)s AND kind = n.other_kind AND value = n.other_value) back
+ WHERE back.same_at IS NOT NULL AND (back.changed_at IS NULL OR back.changed_at < greatest(n.seen_at, back.same_at))
 """
 
 

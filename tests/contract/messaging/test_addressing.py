@@ -168,3 +168,35 @@ def test_one_person_counts_once_against_the_people_of_a_day(outbox: Any):
     both(outbox, 1)
     outbox.queue(outbox.draft(address=LAST_ANA))
     assert len(outbox.claim(people_per_day=1).messages) == 2
+
+
+def test_a_number_that_somebody_else_has_is_no_other_name_of_hers_in_whatever_order_it_was_told(outbox: Any):
+    seen(ANA, SOMEBODY_S)
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))  # told late
+    outbox.queue(outbox.draft(address=HERS, address_kind=AddressKind.WHATSAPP))
+    assert [message.other_addresses for message in outbox.claim().messages] == [{}]
+
+
+def test_a_number_she_gave_up_is_no_other_name_of_hers(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    became(ANA, LATER_ANA)
+    outbox.queue(outbox.draft(address=HERS, address_kind=AddressKind.WHATSAPP))
+    (message,) = outbox.claim().messages
+    assert message.other_addresses.get(AddressKind.PHONE) != ANA
+    seen(LATER_ANA, HERS)
+    outbox.queue(outbox.draft(address=HERS, address_kind=AddressKind.WHATSAPP))
+    assert [each.other_addresses for each in outbox.claim().messages] == [{AddressKind.PHONE: LATER_ANA}]
+
+
+def test_a_number_that_comes_back_to_her_is_her_other_name_again(outbox: Any):
+    became(ANA, LATER_ANA, at=clock.now() - timedelta(days=3))
+    seen(ANA, HERS)
+    outbox.queue(outbox.draft(address=HERS, address_kind=AddressKind.WHATSAPP))
+    assert [each.other_addresses for each in outbox.claim().messages] == [{AddressKind.PHONE: ANA}]
+
+
+def test_who_has_a_number_now_has_it_as_the_other_name(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    seen(ANA, SOMEBODY_S)
+    outbox.queue(outbox.draft(address=SOMEBODY_S, address_kind=AddressKind.WHATSAPP))
+    assert [each.other_addresses for each in outbox.claim().messages] == [{AddressKind.PHONE: ANA}]
