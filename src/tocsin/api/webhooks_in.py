@@ -192,7 +192,7 @@ class KnownApps:
 
 def _apps() -> tuple[App, ...]:
     try:
-        return queries.apps()
+        return queries.apps_that_open()
     finally:
         connection.close()  # the thread is anybody's, and this is asked every few seconds only
 

@@ -1,6 +1,7 @@
 """The outside applications whose webhooks come in: an opaque id in the URL chooses the secrets that sign."""
 
 import json
+import logging
 import secrets as randomness
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,12 +18,14 @@ from tocsin.messaging.channels import check_may_connect
 from tocsin.messaging.errors import ChannelNotUnderstood, NoSuchApp
 from tocsin.messaging.values import App, AppSecret
 from tocsin.staff import secrets as sealing
+from tocsin.staff.errors import SealBroken, SealKeyMissing
 
 models = lazily("tocsin.messaging.models")
 
 ID_BYTES = 18  # 24 characters in a URL
 SECRETS_MAX = 2
 OVERLAP_HOURS = 24  # how long the secret before is good during a rotation, unless somebody says otherwise
+_LOG = logging.getLogger("tocsin.messaging")
 
 
 def add_app(name: str, *, kind: str, secrets: Sequence[str], verify_token: str = "", by: Author) -> str:
@@ -91,6 +94,23 @@ def remove_app(name: str, *, reason: str, by: Author) -> None:
 def apps() -> tuple[App, ...]:
     """Return every application with its secrets opened: for the receiver, which shows them to nobody."""
     return tuple(_app_of(row) for row in models.WebhookApp.objects.order_by("name"))
+
+
+def apps_that_open() -> tuple[App, ...]:
+    """Return the applications whose secrets open: one that is sealed by a lost key keeps no other from receiving.
+
+    Raises SealKeyMissing or SealBroken when there are some and none opens.
+    """
+    found, broken = [], []
+    for row in models.WebhookApp.objects.order_by("name"):
+        try:
+            found.append(_app_of(row))
+        except (SealBroken, SealKeyMissing) as error:
+            broken.append(error)
+            _LOG.error("the secrets of the application %s do not open: nothing of it is received", row.name)
+    if broken and not found:
+        raise broken[0]
+    return tuple(found)
 
 
 def app(id: str) -> App:

@@ -33,7 +33,7 @@ USUAL_PER_SECOND = 10.0  # of a line that states no pace
 ROUNDS_MAX = 5  # of one claim: in each some were found that may not go now
 SWITCH_LOCK = 0x6F757462  # "outb": claims share it, whoever throws a switch has it alone
 _CHANNEL = """
-SELECT account, coalesce(nullif(portfolio, ''), account),
+SELECT account, coalesce(nullif(portfolio, ''), nullif(account, ''), name),
        CASE WHEN coalesce(health ->> 'warning', '') = '' THEN 'send'
             ELSE coalesce(rules ->> 'when_flagged', 'slow') END,
        paused_at IS NOT NULL, held_until, held_reason,

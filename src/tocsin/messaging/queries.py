@@ -1,6 +1,6 @@
 """What can be asked about messages and channels."""
 
-from tocsin.messaging.apps import app, app_named, apps
+from tocsin.messaging.apps import app, app_named, apps, apps_that_open
 from tocsin.messaging.channels import channel, channel_secrets, channels
 from tocsin.messaging.inbound import Heard, addresses_in_window, heard, inbound_body, window_open
 from tocsin.messaging.intake import intake_aside, intake_body, intake_counts
@@ -33,6 +33,7 @@ __all__ = [
     "app",
     "app_named",
     "apps",
+    "apps_that_open",
     "body_of",
     "channel",
     "channel_rules",

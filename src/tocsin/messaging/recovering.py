@@ -17,7 +17,7 @@ LEASE_MARGIN = timedelta(seconds=30)  # an answer that was in time may still be 
 ROWS_AT_ONCE_MAX = 1_000
 _HELD = """
 SELECT id, tries, channel, state_at, digest FROM tocsin_outboundmessage
- WHERE state = 'claimed' AND claimed_by = %(sender)s
+ WHERE state = 'claimed' AND lease_until IS NOT NULL AND claimed_by = %(sender)s
  ORDER BY id LIMIT %(limit)s FOR UPDATE
 """
 _RAN_OUT = """

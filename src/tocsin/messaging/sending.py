@@ -93,7 +93,9 @@ class Sender:
             await settling_all
             for line in self._running:
                 await line.sending.close()
-            self._spool.close()
+            # What is claimed and not begun is told apart from the rest by these notes alone.
+            uncertain = asyncio.get_running_loop().time() < self._uncertain_until
+            self._spool.close(keep=uncertain or any(line.held for line in self._running))
             await self._rows.close()
 
     async def _recover(self) -> None:

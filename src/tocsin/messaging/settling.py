@@ -59,12 +59,14 @@ _TRIED = """
 SELECT message_id, count(*), count(*) FILTER (WHERE code <> 0) FROM tocsin_messageattempt
  WHERE message_id = ANY(%s::uuid[]) AND state = 'retrying' AND reason = %s GROUP BY message_id
 """
+# Whatever is claimed has a lease, and few messages have one: the index of leases finds them among millions.
 _RELEASE = """
 UPDATE tocsin_outboundmessage message
    SET state = 'queued', state_at = %(now)s, tries = tries - 1, next_try_at = %(now)s, claimed_by = '',
        lease_until = NULL
   FROM (SELECT id FROM tocsin_outboundmessage
-         WHERE state = 'claimed' AND claimed_by = %(sender)s AND {which} ORDER BY id FOR UPDATE) AS held
+         WHERE state = 'claimed' AND lease_until IS NOT NULL AND claimed_by = %(sender)s
+           AND {which} ORDER BY id FOR UPDATE) AS held
  WHERE message.id = held.id
 """
 
@@ -171,7 +173,7 @@ def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, tuple[int, in
             state, next_try_at = MessageState.RETRYING, now
     elif error.verdict in _PAUSES and not error.permanent:
         pause = error.wait_seconds if error.wait_seconds is not None else _PAUSES[error.verdict]
-        state, next_try_at = MessageState.RETRYING, _after(now, pause)
+        state, next_try_at = MessageState.RETRYING, _after(now, max(pause, _patience(row.tries)))
         reason = Reason.RATE_LIMITED if reason is Reason.TRY_LATER else reason
     elif error.verdict in _TRIES_MAX and not error.permanent:
         paused, refused = tried.get(row.id, (0, 0))
@@ -180,8 +182,13 @@ def _decide(outcome: Outcome, row: Locked, *, tried: Mapping[UUID, tuple[int, in
         else:
             state, reason = MessageState.RETRYING, Reason.TRY_LATER
             pause = _growing(paused + 1, at_most=PAUSE_SECONDS_MAX if code else OUTAGE_SECONDS_MAX)
-            next_try_at = _after(now, max(pause, error.wait_seconds or 0))
+            next_try_at = _after(now, max(pause, error.wait_seconds or 0, _patience(row.tries)))
     return _Decided(state, reason, code, detail, next_try_at)
+
+
+def _patience(tries: int) -> float:
+    """Return the seconds that are waited at least after so many tries: nothing after thirty, an hour after 1,800."""
+    return min(PAUSE_SECONDS_MAX, tries**2 // 900)
 
 
 def _growing(tries: int, *, at_most: float) -> float:

@@ -67,9 +67,12 @@ class Spool:
             self._descriptor, self._size = self._written_anew()
             os.close(before)
 
-    def close(self) -> None:
-        """Let go of the file; it is removed when everything in it is settled."""
-        if not self._open:
+    def close(self, *, keep: bool = False) -> None:
+        """Let go of the file; it is removed when everything in it is settled, unless more may be claimed than it says.
+
+        ``keep``: it is the proof that the rest never began.
+        """
+        if not self._open and not keep:
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 

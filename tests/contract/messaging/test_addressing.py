@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.contract.messaging.conftest import MONA
 
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import holding, naming, queries, statuses
+from tocsin.messaging import commands, holding, naming, queries, statuses
 from tocsin.messaging.naming import Line
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.states import MessageState
@@ -200,3 +201,10 @@ def test_who_has_a_number_now_has_it_as_the_other_name(outbox: Any):
     seen(ANA, SOMEBODY_S)
     outbox.queue(outbox.draft(address=SOMEBODY_S, address_kind=AddressKind.WHATSAPP))
     assert [each.other_addresses for each in outbox.claim().messages] == [{AddressKind.PHONE: ANA}]
+
+
+def test_a_number_that_is_of_no_account_is_followed_too(outbox: Any):
+    commands.add_channel("alone", kind="whatsapp", line="7", settings={}, secrets={}, by=MONA)
+    outbox.queue(outbox.draft(address=ANA, channel="alone"))
+    naming.change([(AddressChanged(AddressKind.PHONE, ANA, LATER_ANA, clock.now()), Line("alone", "", "alone"))])
+    assert [message.address for message in outbox.claim(channel="alone").messages] == [LATER_ANA]

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import commands, queries, spool
+from tocsin.messaging import commands, queries, recovering, settling, spool
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.spool import Spool
 from tocsin.messaging.states import MessageState
@@ -159,3 +160,14 @@ def test_a_sending_to_thousands_goes_on_where_a_dead_sender_stopped_and_nobody_g
         taken += [message.id for message in messages]
     assert len(taken) == len(ids)
     assert set(taken) == ids
+
+
+def test_what_a_sender_holds_is_found_without_reading_all_messages(outbox: Any):
+    asked = {"sender": "a", "limit": 10, "senders": ["a"], "before": clock.now(), "now": clock.now(), "ids": "{}"}
+    release = settling._RELEASE.format(which="NOT id = ANY(%(ids)s::uuid[])")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for sql in (recovering._HELD, recovering._HELD_TOO_LONG, recovering._RAN_OUT, release):
+            cursor.execute(f"EXPLAIN {sql}", asked)
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert "message_leased" in plan, plan

@@ -23,6 +23,7 @@ from tocsin.kernel import clock
 from tocsin.messaging import commands, queries
 from tocsin.messaging.errors import ChannelNotUnderstood
 from tocsin.project.database_place import Place
+from tocsin.staff.errors import SealBroken
 
 SECRET = "s"
 
@@ -345,3 +346,12 @@ def _taken_by_one() -> int:
         return commands.take_intake(read, limit=1)
     finally:
         connection.close()
+
+
+def test_an_application_whose_secrets_do_not_open_keeps_no_other_from_receiving(hooks: Hooks):
+    commands.add_app("another", kind="whatsapp", secrets=["t"], by=MONA)
+    models.WebhookApp.objects.filter(name="another").update(sealed=b"sealed by a key that is lost")
+    assert [app.name for app in queries.apps_that_open()] == ["meta"]
+    models.WebhookApp.objects.update(sealed=b"sealed by a key that is lost")
+    with pytest.raises(SealBroken):
+        queries.apps_that_open()

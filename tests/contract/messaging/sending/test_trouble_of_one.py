@@ -1,17 +1,21 @@
 """What is wrong with one message, one channel or one answer stops no other."""
 
 import asyncio
+import errno
 import math
+import os
 import threading
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
-from django.db import DataError
+from django.db import DataError, OperationalError
 
 from tocsin.api import outgoing
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import claiming, commands, sending, settling
 from tocsin.messaging.ports import TransportError
+from tocsin.messaging.spool import Spool
 from tocsin.messaging.values import Reason, Verdict
 
 models = lazily("tocsin.messaging.models")
@@ -123,3 +127,69 @@ def test_whatever_ends_a_sender_of_the_server_another_begins(monkeypatch):
     monkeypatch.setattr(outgoing, "TROUBLE_SECONDS", 0.01)
     outgoing.begin(None, stop=stop).join()
     assert len(begun) == 2
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(sending, "TROUBLE_SECONDS", 0.01)
+    monkeypatch.setattr(sending, "STOP_SECONDS_MAX", 0.1)
+
+
+def test_what_was_claimed_in_a_lost_commit_before_the_end_is_not_unknown(sends, monkeypatch, impatient):
+    (queued,) = sends.outbox.queue()
+    claim, claimed = claiming.claim, []
+
+    def lost(*given, **named):
+        if not claimed:
+            claimed.append(claim(*given, **named))
+        raise OperationalError("the server went away")
+
+    async def ran():
+        async with running(sends):
+            while not claimed:
+                await asyncio.sleep(0.01)
+
+    with monkeypatch.context() as away:
+        away.setattr(claiming, "claim", lost)
+        away.setattr(settling, "release_all_but", lost)
+        asyncio.run(ran())
+    assert sends.outbox.state(queued) == "claimed"
+    commands.recover()
+    assert sends.outbox.state(queued) == "queued"
+
+
+def test_what_was_claimed_and_not_begun_is_not_unknown_though_the_database_goes_first(sends, monkeypatch, impatient):
+    (queued,) = sends.outbox.queue()
+    tried = []
+
+    def full(_self, message):
+        tried.append(message)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def away(*_given, **_named):
+        raise OperationalError("the server went away")
+
+    monkeypatch.setattr(Spool, "begin", full)
+    monkeypatch.setattr(settling, "release", away)
+
+    async def ran():
+        async with running(sends):
+            while not tried:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(ran())
+    assert sends.outbox.state(queued) == "claimed"
+    commands.recover()
+    assert sends.outbox.state(queued) == "queued"
+
+
+@pytest.mark.parametrize("verdict", [Verdict.SLOW_LINE, Verdict.HOLD_ACCOUNT, Verdict.RETRY])
+def test_a_message_refused_for_ever_is_asked_for_ever_more_seldom(outbox, verdict):
+    """Its tries are counted in two bytes: one more than fit would keep its whole line from being claimed."""
+    (queued,) = outbox.queue()
+    models.OutboundMessage.objects.update(tries=2_000)
+    (message,) = outbox.claim().messages
+    error = TransportError(permanent=False, verdict=verdict, reason=Reason.TRY_LATER)
+    outbox.settle(message, error=error)
+    row = models.OutboundMessage.objects.get(id=queued)
+    assert row.next_try_at - row.state_at >= timedelta(minutes=55)
