@@ -10,8 +10,9 @@ from django.db import connection
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock, home
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import claiming, commands, queries
+from tocsin.messaging import claiming, commands, naming, queries
 from tocsin.messaging.holding import Refusal, take_refusals
+from tocsin.messaging.naming import Line
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Priority, Purpose, Reason, Verdict
 from tocsin.staff.errors import SealKeyMissing
@@ -119,9 +120,8 @@ def test_an_objection_under_another_name_of_the_same_person_counts(outbox: Any):
 
 
 def test_a_claim_hands_on_what_else_the_provider_calls_the_person(outbox: Any):
-    models.AddressName.objects.create(
-        portfolio="portfolio", kind="phone", value=ANA, other_kind="whatsapp", other_value="ES.1", seen_at=clock.now()
-    )
+    known = {AddressKind.PHONE: ANA, AddressKind.WHATSAPP: "ES.1"}
+    naming.name([(Line("main", "account", "portfolio"), known, clock.now())])
     outbox.queue()
     outbox.queue(outbox.draft(address=ANA))
     others = {message.address: message.other_addresses for message in outbox.claim().messages}
