@@ -38,8 +38,9 @@ BODIES_BYTES_MAX = 192 * 1024 * 1024
 GATHER_SECONDS = 0.01  # one flush to disk for many
 RING_SECONDS = 0.2  # between two words to the workers, who gather for longer when they hear one
 BODIES_AT_ONCE = 500
-APPS_SECONDS = 3.0  # until applications are looked up again: a rotated secret is good by then
-APPS_SECONDS_LEAST = 1.0  # between two looks for one that nobody knows
+APPS_SECONDS = 3.0  # what is known of applications is never older: a secret that was replaced is not good for longer
+APPS_SECONDS_AHEAD = 2.0  # until it is looked up again beside the requests, so that none waits under load
+APPS_SECONDS_LEAST = 1.0  # between two looks for an application, or a secret, that nobody knows
 CHALLENGE_CHARACTERS_MAX = 512
 # Headers that reading needs, of kinds whose body does not say everything; never one that proves who sent it.
 KEPT_HEADERS = ("content-type", "webhook-id", "webhook-timestamp")
@@ -167,26 +168,31 @@ class KnownApps:
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
 
-    async def of(self, id: str) -> App | None:
-        """Return an application or None; Problem 503 when none could be looked up since the start."""
+    async def of(self, id: str, *, seconds_old_most: float = APPS_SECONDS) -> App | None:
+        """Return an application or None, as it was no longer ago; Problem 503 when none could be looked up so far.
+
+        While the database is away, what was known before goes on.
+        """
         age = monotonic() - self._looked_at
-        unknown = self._apps is None or (id not in self._apps and age > APPS_SECONDS_LEAST)
-        if (unknown or age > APPS_SECONDS) and self._looking is None:
+        unknown = self._apps is None or id not in self._apps
+        too_old = self._apps is None or age > (APPS_SECONDS_LEAST if unknown else seconds_old_most)
+        if (too_old or age > APPS_SECONDS_AHEAD) and self._looking is None:
             self._looking = asyncio.create_task(self._look())
-        if unknown and self._looking is not None:
-            await asyncio.shield(self._looking)
+        if too_old and self._looking is not None:
+            await asyncio.wait({self._looking}, timeout=KEPT_SECONDS_MAX)
         if self._apps is None:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, code="again", headers={"retry-after": "5"})
         return self._apps.get(id)
 
     async def _look(self) -> None:
+        began = monotonic()
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._threads, _apps)
             self._apps = {each.id: each for each in found}
         except (DatabaseError, TocsinError, OSError) as error:
             _LOG.error("applications of webhooks cannot be looked up: %s", type(error).__name__)
         finally:
-            self._looked_at = monotonic()
+            self._looked_at = began
             self._looking = None
 
 
@@ -269,13 +275,13 @@ class WebhooksIn:
     async def _keep(self, body: bytes, scope: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """Verify a body for which room was taken, and return once it is durable; Problem otherwise."""
         try:
-            app = await self._known.of(scope["path"].removeprefix(PATH))
-            # Strangers are verified too, against nothing: an id that does not exist takes the same time.
-            asked = app or _STRANGER
-            signers = asked.secrets_at(clock.now()) or (_NOBODYS_SECRET,)
-            receiving = self._wired.webhook(asked.kind)
-            is_signed = receiving.verified(headers, body, secrets=signers, address=_address(scope, headers))
-            if not is_signed or app is None:
+            place = scope["path"].removeprefix(PATH)
+            app = await self._known.of(place)
+            if not self._verified(app, body, scope, headers):
+                app = await self._known.of(place, seconds_old_most=APPS_SECONDS_LEAST)  # its secret may be new
+                if not self._verified(app, body, scope, headers):
+                    raise Problem(HTTPStatus.UNAUTHORIZED)
+            if app is None:
                 raise Problem(HTTPStatus.UNAUTHORIZED)
             kept = self._writer.keep(IntakeBody(app.id, clock.now(), body, _kept_headers(app.kind, scope, headers)))
             if not await kept:
@@ -283,6 +289,13 @@ class WebhooksIn:
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, code="again", headers={"retry-after": "5"})
         finally:
             self._room.free += len(body)
+
+    def _verified(self, app: App | None, body: bytes, scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+        # Strangers are verified too, against nothing: an id that does not exist takes the same time.
+        asked = app or _STRANGER
+        signers = asked.secrets_at(clock.now()) or (_NOBODYS_SECRET,)
+        receiving = self._wired.webhook(asked.kind)
+        return bool(receiving.verified(headers, body, secrets=signers, address=_address(scope, headers)))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """Return the raw body, for which room was taken; Problem 413 above 3 MB."""

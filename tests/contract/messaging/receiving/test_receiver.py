@@ -150,6 +150,33 @@ def test_both_secrets_are_good_while_one_is_rotated_and_only_the_new_one_after(h
         assert run(statuses) == [401, 200, 401]
 
 
+def test_a_secret_replaced_while_nothing_came_is_not_good_for_the_next_webhook(client: Client) -> None:
+    async def statuses(api: Api) -> list[int]:
+        assert (await client.post(api, b"{}")).status == 200
+        await asyncio.to_thread(_replaced)
+        api._webhooks._known._looked_at -= webhooks_in.APPS_SECONDS
+        return [(await client.post(api, b"{}", secret=secret)).status for secret in (SECRET, "new")]
+
+    assert run(statuses) == [401, 200]
+
+
+def test_a_new_secret_is_looked_for_when_a_signature_is_not_known(client: Client) -> None:
+    async def statuses(api: Api) -> list[int]:
+        assert (await client.post(api, b"{}")).status == 200
+        await asyncio.to_thread(_replaced)
+        api._webhooks._known._looked_at -= webhooks_in.APPS_SECONDS_LEAST
+        return [(await client.post(api, b"{}", secret="new")).status]
+
+    assert run(statuses) == [200]
+
+
+def _replaced() -> None:
+    try:
+        commands.rotate_app("meta", secret="new", overlap_hours=0, by=MONA)
+    finally:
+        connection.close()
+
+
 def test_an_application_without_a_secret_cannot_be_made(hooks: Hooks) -> None:
     for secrets in ([], [""], ["a", ""], ["a", "b", "c"]):
         with pytest.raises(ChannelNotUnderstood):
