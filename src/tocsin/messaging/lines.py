@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE
+from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging.values import LineUpdate
+from tocsin.messaging.going_on import go_on
+from tocsin.messaging.values import LineUpdate, Reason
 
 models = lazily("tocsin.messaging.models")
 
@@ -20,6 +22,7 @@ _WARNING = "warning"  # in a channel's health: the provider's newest word, when 
 _WARNED = frozenset({"FLAGGED", "RESTRICTED"})
 _SINCE = "since:"  # facts that are a time: of several the earliest counts
 _BY_PROVIDER = "provider: "  # what a hold's reason begins with when a webhook made it: another may lift it
+_KNOWN_SECONDS = 10.0  # by then every sender knows a new limit
 _LOG = logging.getLogger("tocsin.messaging")
 
 
@@ -62,11 +65,16 @@ def _tell(row: Any, told: LineUpdate) -> None:
     if told.hold is not None and _is_newer(told_at, _HOLD, at=told.at):
         told_at[_HOLD] = told.at.isoformat()
         _hold(row, told)
+    warned_before = row.health.get(_WARNING)
     health = {**row.health, **changed}
     row.health = {**health, _TOLD_AT: told_at, _WARNING: _warning(health, told_at)}
     row.save(update_fields=["health", "held_until", "held_reason"])
     if changed or held_before != (row.held_until, row.held_reason):
         _record(row, told, changed=changed)
+    if warned_before and not row.health[_WARNING]:
+        go_on([row.name], reason=Reason.LINE_FLAGGED, at=clock.now())
+    if "people_per_day" in changed:
+        go_on([row.name], reason=Reason.RATE_LIMITED, at=clock.now() + timedelta(seconds=_KNOWN_SECONDS))
 
 
 def _warning(health: Mapping[str, Any], told_at: Mapping[str, str]) -> str:

@@ -9,11 +9,13 @@ from django.db import transaction
 
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
+from tocsin.kernel import clock
 from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
 from tocsin.messaging.channels import check_may_connect
 from tocsin.messaging.errors import NoSuchChannel
-from tocsin.messaging.values import Prepared
+from tocsin.messaging.going_on import go_on
+from tocsin.messaging.values import Prepared, Reason
 
 models = lazily("tocsin.messaging.models")
 
@@ -74,7 +76,10 @@ def choose_words(name: str, chosen: Words, *, by: Author) -> None:
 
 def choose_when_flagged(name: str, chosen: WhenFlagged, *, by: Author) -> None:
     """Choose what becomes of campaigns while the provider warns that a line's quality is low."""
-    _choose(name, WHEN_FLAGGED, chosen.value, facts={WHEN_FLAGGED: chosen.value}, by=by)
+    with transaction.atomic():
+        _choose(name, WHEN_FLAGGED, chosen.value, facts={WHEN_FLAGGED: chosen.value}, by=by)
+        if chosen is not WhenFlagged.HOLD:
+            go_on([name], reason=Reason.LINE_FLAGGED, at=clock.now())
 
 
 def _choose(name: str, key: str, value: Any, *, facts: Mapping[str, Any], by: Author) -> None:

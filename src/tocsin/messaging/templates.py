@@ -15,7 +15,8 @@ from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE, Author
 from tocsin.kernel import clock
 from tocsin.kernel.loading import lazily
-from tocsin.messaging.values import TemplateUpdate
+from tocsin.messaging.going_on import go_on
+from tocsin.messaging.values import Reason, TemplateUpdate
 
 models = lazily("tocsin.messaging.models")
 
@@ -84,6 +85,10 @@ def keep(told: Iterable[TemplateUpdate]) -> None:
             row.save()
             if before != (row.status, row.held_reason):
                 _record(row, status_before=before[0])
+            if before[1] and not row.held_reason:
+                found = models.MessagingChannel.objects.filter(account=row.account).values_list("name", flat=True)
+                named = f"{row.name}/{row.language}"
+                go_on(found, reason=Reason.TEMPLATE_NOT_USABLE, at=clock.now(), template=named)
 
 
 def hold_template(
