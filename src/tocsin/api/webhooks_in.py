@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, cast
@@ -97,7 +98,16 @@ class IntakeWriter:
         now = loop.time()
         while self._answers and (self._answers[0][1].done() or self._answers[0][0] <= now):
             _tell([self._answers.popleft()[1]], is_kept=False)
+        self._forget_given_up()
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._answers else None
+
+    def _forget_given_up(self) -> None:
+        """Let go of bodies that will come again: while the database hangs they would fill the memory."""
+        with suppress(IndexError):  # the thread takes them, too
+            while (oldest := self._waiting.popleft())[1].done():
+                pass
+            self._waiting.appendleft(oldest)
+            self._wake.set()  # the thread may have looked in between
 
     def close(self) -> None:
         """Keep what waits, and end."""
@@ -115,11 +125,20 @@ class IntakeWriter:
             if len(self._waiting) < BODIES_AT_ONCE and not self._ending:
                 # One flush to disk for many: the others of a burst come within milliseconds.
                 threading.Event().wait(GATHER_SECONDS)
-            # One by one: a body that comes in this moment is either among these or stays for the next round.
-            self._keep([self._waiting.popleft() for _ in range(len(self._waiting))])
+            self._keep(self._taken())
         connection.close()
 
+    def _taken(self) -> list[tuple[IntakeBody, asyncio.Future[bool]]]:
+        """Take what waits, one by one: a body that comes in this moment is among it or stays for the next round."""
+        taken: list[tuple[IntakeBody, asyncio.Future[bool]]] = []
+        with suppress(IndexError):  # some were given up meanwhile
+            for _ in range(len(self._waiting)):
+                taken.append(self._waiting.popleft())  # noqa: PERF401 - what was taken before the last stays taken
+        return taken
+
     def _keep(self, waiting: Sequence[tuple[IntakeBody, asyncio.Future[bool]]]) -> None:
+        if not waiting:
+            return
         try:
             commands.store_intake([body for body, _ in waiting])
             is_kept = True
@@ -148,7 +167,7 @@ class IntakeWriter:
         self._rang_at = monotonic()
         try:
             commands.ring(commands.Bell.INTAKE)
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - the bodies are kept, and the thread goes on, whatever it is
             _LOG.warning("workers are not told that webhooks came: %s", type(error).__name__)
             connection.close()
 
