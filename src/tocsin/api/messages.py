@@ -74,6 +74,7 @@ def outbox(*, stop: threading.Event) -> Callable[[], None]:
             _LOG.warning("messages of senders that died, now unknown or queued again: %d", moved)
         if not erased_at or abs(clock.now() - erased_at[-1]) > ERASE_EVERY:
             erased_at[:] = [clock.now()]
+            commands.due_again()
             commands.forget_paces(clock.now())
             commands.erase_bodies()
             commands.erase_intake()

@@ -19,7 +19,7 @@ from tocsin.messaging.objecting import object_to
 from tocsin.messaging.pacing import forget as forget_paces
 from tocsin.messaging.queueing import queue_messages
 from tocsin.messaging.rates import import_rates
-from tocsin.messaging.recovering import recover
+from tocsin.messaging.recovering import due_again, recover
 from tocsin.messaging.resealing import sealed_places
 from tocsin.messaging.rules import choose_when_flagged, choose_words
 from tocsin.messaging.sending import Sender
@@ -47,6 +47,7 @@ __all__ = [
     "choose_words",
     "claim",
     "decide_unknown",
+    "due_again",
     "erase_bodies",
     "erase_intake",
     "erase_media",

@@ -1,20 +1,24 @@
 """What senders left behind when they died: queued again where it is proven that nothing left, unknown otherwise."""
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from tocsin.kernel import clock
 from tocsin.messaging import attempts, settling, spool, waking
 from tocsin.messaging.attempts import Ended
+from tocsin.messaging.ports import Outcome
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Reason
 from tocsin.messaging.waking import Bell
 
 LEASE_MARGIN = timedelta(seconds=30)  # an answer that was in time may still be on its way to the database
+CLOCKS_DIFFER = timedelta(minutes=1)  # of machines that are kept in time
 ROWS_AT_ONCE_MAX = 1_000
+_LOG = logging.getLogger("tocsin.messaging")
 _HELD = """
 SELECT id, tries, channel, state_at, digest FROM tocsin_outboundmessage
  WHERE state = 'claimed' AND lease_until IS NOT NULL AND claimed_by = %(sender)s
@@ -35,6 +39,25 @@ UPDATE tocsin_outboundmessage
  WHERE id = ANY(%(ids)s::uuid[])
 """
 
+# A state that was reached in the future was reached before the clock was set back. What somebody wanted to go later,
+# and was not put off since, keeps its moment.
+_DUE_AGAIN = """
+UPDATE tocsin_outboundmessage SET next_try_at = %(now)s
+ WHERE state IN ('queued', 'retrying') AND next_try_at > %(soon)s AND state_at > %(soon)s
+   AND (next_try_at <= state_at OR reason <> '')
+"""
+
+
+def due_again(*, now: datetime | None = None) -> int:
+    """Let messages go that a clock put off which was set back since, and return how many those were."""
+    moment = now or clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_AGAIN, {"now": moment, "soon": moment + CLOCKS_DIFFER})
+        moved = int(cursor.rowcount)
+    if moved:
+        waking.ring(Bell.OUTBOX)
+    return moved
+
 
 def recover(*, now: datetime | None = None) -> int:
     """Take up what dead senders held, and return how many messages were moved.
@@ -45,7 +68,7 @@ def recover(*, now: datetime | None = None) -> int:
     """
     moved = 0
     for left in spool.left_behind():
-        moved += settling.settle(list(left.answered.values()), sender=left.sender)
+        moved += _settled(list(left.answered.values()), sender=left.sender)
         if left.begun is not None:
             moved += settling.release_all_but(left.begun, sender=left.sender)
         moved += _close(_HELD, {"sender": left.sender})
@@ -53,6 +76,19 @@ def recover(*, now: datetime | None = None) -> int:
     if moved:
         waking.ring(Bell.OUTBOX)
     return moved + _close_run_out(now or clock.now())
+
+
+def _settled(outcomes: Sequence[Outcome], *, sender: str) -> int:
+    """Settle what a dead sender was answered; what cannot be settled ends as unknown, and keeps no other from it."""
+    try:
+        return settling.settle(outcomes, sender=sender)
+    except (OperationalError, InterfaceError):
+        raise  # the server's trouble: it is all done again
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one answer, the others are settled
+        if len(outcomes) > 1:
+            return sum(_settled([each], sender=sender) for each in outcomes)
+        _LOG.error("what a dead sender was answered cannot be settled: %s", type(error).__name__)
+        return 0
 
 
 def _close_run_out(now: datetime) -> int:

@@ -14,7 +14,7 @@ from tocsin.messaging import commands, queries, recovering, settling, spool
 from tocsin.messaging.ports import TransportError
 from tocsin.messaging.spool import Spool
 from tocsin.messaging.states import MessageState
-from tocsin.messaging.values import Accepted, Purpose, Reason, Verdict
+from tocsin.messaging.values import Accepted, Priority, Purpose, Reason, Verdict
 
 models = lazily("tocsin.messaging.models")
 
@@ -171,3 +171,44 @@ def test_what_a_sender_holds_is_found_without_reading_all_messages(outbox: Any):
             cursor.execute(f"EXPLAIN {sql}", asked)
             plan = "\n".join(line for (line,) in cursor.fetchall())
             assert "message_leased" in plan, plan
+
+
+def test_what_was_put_off_by_a_clock_that_was_set_back_since_is_due_again(outbox: Any):
+    now = clock.now()
+    with clock.fixed(now + timedelta(hours=4)):
+        due, later, retried = outbox.queue(
+            outbox.draft(address="+346001"),
+            outbox.draft(address="+346002", not_before_at=now + timedelta(hours=9)),
+            outbox.draft(address="+346003", priority=Priority.SECURITY),
+        )
+        (message,) = outbox.claim(1).messages
+        error = TransportError(permanent=False, verdict=Verdict.LATER, reason=Reason.TRY_LATER)
+        outbox.settle(message, error=error)
+    assert message.id == retried
+    (ahead,) = outbox.queue(outbox.draft(address="+346004", not_before_at=now + timedelta(hours=2)))
+    assert not outbox.claim().messages
+    assert commands.due_again() == 2
+    assert {each.id for each in outbox.claim().messages} == {due, retried}
+    assert commands.due_again() == 0
+    assert {outbox.state(each) for each in (later, ahead)} == {"queued"}
+
+
+def test_notes_that_cannot_be_settled_keep_no_others_from_being_taken_up(outbox: Any, monkeypatch: pytest.MonkeyPatch):
+    ids = outbox.queue(count=2)
+    for sender in ("a", "b"):
+        notes = Spool(sender)
+        (message,) = outbox.claim(1, sender=sender).messages
+        if sender == "a":
+            notes.begin(message.id)
+            notes.answer(outbox.outcome(message, accepted=Accepted("wamid.1")))
+        killed(notes)
+    settle = settling.settle
+
+    def broken(outcomes: Any, **named: Any) -> int:
+        if outcomes:
+            raise OverflowError("date value out of range")
+        return settle(outcomes, **named)
+
+    monkeypatch.setattr(settling, "settle", broken)
+    commands.recover()
+    assert sorted(states(outbox, ids)) == ["queued", "unknown"]
