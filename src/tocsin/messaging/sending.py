@@ -110,6 +110,8 @@ class Sender:
 
     def _woken(self, channel: str) -> None:
         """Something may go now: on a channel, or on any."""
+        if channel and self._only and channel not in self._only:
+            return
         if channel not in self._lines:
             self._changed.set()
         for line in [self._lines[channel]] if channel in self._lines else self._lines.values():

@@ -86,3 +86,11 @@ def test_whoever_listens_hears_again_after_the_connection_was_lost(committed_out
         assert next_heard() == ""
         ring(Bell.INTAKE, "two")
         assert next_heard() == "two"
+
+
+def test_what_is_queued_on_channels_of_others_does_not_wake_a_sender_of_some(sends):
+    sender = commands.Sender(sends.open, only={"main"})
+    sender._woken("second")
+    assert not sender._changed.is_set()
+    sender._woken("main")  # it may have been added just now
+    assert sender._changed.is_set()
