@@ -249,7 +249,7 @@ def _text(row: Due) -> Prepared | Reason:
         return Reason.TOO_LATE  # its retention ended before it could be sent
     try:
         return bodies.unseal(row.body_id, sealed=bytes(row.sealed))
-    except SealBroken:
+    except (SealBroken, ValueError, LookupError, TypeError):
         return Reason.POISONOUS
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock, home
 from tocsin.kernel.loading import lazily
-from tocsin.messaging import claiming, commands, naming, queries
+from tocsin.messaging import bodies, claiming, commands, naming, queries
 from tocsin.messaging.holding import Refusal, take_refusals
 from tocsin.messaging.naming import Line
 from tocsin.messaging.states import MessageState
@@ -276,3 +276,15 @@ def test_a_claim_reads_the_due_messages_by_their_index_in_the_order_they_go(outb
     assert "Index Scan using message_due" in chosen
     assert "Sort" not in chosen
     assert "service_window_once" in plan
+
+
+def test_a_text_nobody_understands_is_kept_back_and_keeps_back_no_other(outbox: Any):
+    poisonous, other = outbox.queue(count=2)
+    for nonsense in (b"{}", b"[1]", b"\xff"):
+        models.OutboundMessage.objects.filter(id=poisonous).update(state="queued", next_try_at=clock.now())
+        sealed = bodies.SEALING.seal(nonsense, about=str(poisonous))
+        models.MessageBody.objects.filter(id=poisonous).update(sealed=sealed)
+        claimed = {message.id for message in outbox.claim().messages}
+        assert poisonous not in claimed
+        assert outbox.message(poisonous).reason == Reason.POISONOUS
+    assert outbox.state(other) is MessageState.CLAIMED
