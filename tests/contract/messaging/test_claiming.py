@@ -279,12 +279,9 @@ def test_a_claim_reads_the_due_messages_by_their_index_in_the_order_they_go(outb
 
 
 def test_a_text_nobody_understands_is_kept_back_and_keeps_back_no_other(outbox: Any):
-    poisonous, other = outbox.queue(count=2)
-    for nonsense in (b"{}", b"[1]", b"\xff"):
-        models.OutboundMessage.objects.filter(id=poisonous).update(state="queued", next_try_at=clock.now())
-        sealed = bodies.SEALING.seal(nonsense, about=str(poisonous))
-        models.MessageBody.objects.filter(id=poisonous).update(sealed=sealed)
-        claimed = {message.id for message in outbox.claim().messages}
-        assert poisonous not in claimed
-        assert outbox.message(poisonous).reason == Reason.POISONOUS
-    assert outbox.state(other) is MessageState.CLAIMED
+    *poisonous, other = outbox.queue(count=4)
+    for message, nonsense in zip(poisonous, (b"{}", b"[1]", b"\xff"), strict=True):
+        sealed = bodies.SEALING.seal(nonsense, about=str(message))
+        models.MessageBody.objects.filter(id=message).update(sealed=sealed)
+    assert [message.id for message in outbox.claim().messages] == [other]
+    assert {outbox.message(message).reason for message in poisonous} == {Reason.POISONOUS}
