@@ -16,7 +16,6 @@ from tocsin.notices.queries import Wording
 
 WHATSAPP = "whatsapp"
 MAIL = "email"  # what every kind of channel that sends mail begins with
-_APPROVED = "APPROVED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,7 @@ def _text(said: Said, *, kind: str) -> Content:
 def _template(said: Said, *, account: str) -> Wording:
     """Return the template in every language it is approved in; beside a text, it is what goes when that may not."""
     known = {
-        each.language: each
-        for each in queries.templates(account)
-        if each.name == said.template and each.status.upper() == _APPROVED
+        each.language: each for each in queries.templates(account) if each.name == said.template and each.is_approved
     }
     asked = said.language.replace("-", "_")
     codes = list(known) if known else [asked]

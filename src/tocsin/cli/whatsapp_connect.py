@@ -193,7 +193,7 @@ def _content(channel: Channel, address: str, *, template: str, text: str) -> Con
 def _usable(channel: Channel) -> str:
     """Return a template that may be sent as it is; Meta's own for tests where none is known yet."""
     known = queries.templates(channel.account)
-    fit = [f"{each.name}/{each.language}" for each in known if each.status == "APPROVED" and not _has_variables(each)]
+    fit = [f"{each.name}/{each.language}" for each in known if each.is_approved and not _has_variables(each)]
     if fit or not known:
         return min(fit, key=lambda each: (not each.startswith("hello_world/"), each), default=HELLO)
     raise TocsinError(

@@ -55,7 +55,7 @@ def list_templates(wired: Wired, called: str, as_json: bool) -> None:
     for each in found:
         seen = format_datetime(each.seen_at)
         row = (each.name, each.language, each.status, each.category, each.quality, seen, each.held_reason)
-        listing.add(table, *row, style="" if each.status == "APPROVED" else "yellow")
+        listing.add(table, *row, style="" if each.is_approved else "yellow")
     listing.console().print(table)
 
 

@@ -54,6 +54,11 @@ class Template:
     held_reason: str
     seen_at: datetime
 
+    @property
+    def is_approved(self) -> bool:
+        """Whether the provider sends with it: approved, or approved again after it was disabled or archived."""
+        return self.status.upper() in RELEASING
+
 
 def normal_language(code: str) -> str:
     """Return a language as the provider's API writes it: webhooks say ``en-US`` for ``en_US``."""

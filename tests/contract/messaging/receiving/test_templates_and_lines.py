@@ -4,9 +4,11 @@ from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
+import click
 import pytest
 from tests.contract.messaging.receiving.conftest import NOW, Hooks, models
 
+from tocsin.cli.message_content import Said, wording_of
 from tocsin.kernel import clock
 from tocsin.messaging import commands, queries
 from tocsin.messaging.values import TemplateUpdate
@@ -43,6 +45,17 @@ def test_a_template_that_cannot_be_sent_with_is_held_loudly_and_released_when_it
     assert f"breach/en_US is {event}" in caplog.text
     hooks.take(status(hooks, "APPROVED", seconds=5))
     assert (template().status, template().held_reason) == ("APPROVED", "")
+
+
+@pytest.mark.parametrize("event", ["UNARCHIVED", "REINSTATED"])
+def test_a_template_taken_out_of_the_archive_is_chosen_again(hooks: Hooks, event: str) -> None:
+    said = Said(text="", subject="", content=None, template="breach", language="", params=())
+    hooks.take(status(hooks, "ARCHIVED"))
+    with pytest.raises(click.UsageError):
+        wording_of(said, channel=channel())
+    hooks.take(status(hooks, event, seconds=5))
+    assert template().is_approved
+    assert [each["template"]["name"] for each in wording_of(said, channel=channel()).contents.values()] == ["breach"]
 
 
 def test_statuses_in_any_order_end_with_the_newest(hooks: Hooks) -> None:
