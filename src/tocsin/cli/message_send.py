@@ -70,7 +70,8 @@ class Whom:
         if self.incident:
             return notices.people_to_tell(self.incident, number=self.revision)
         if self.accounts:
-            return notices.people_of_list(_lines(self.accounts))
+            accounts, attackers = _lines(self.accounts)
+            return notices.people_of_list(accounts, attackers=attackers)
         return notices.people_of_list([self.account])
 
 
@@ -315,15 +316,25 @@ def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> bool:
     return any(shown.answer(message) is shown.Answer.NO for message in ended)
 
 
-def _lines(file: Path) -> Sequence[str]:
-    """Return the accounts in a file: one a line, or the first column of a CSV whose heading begins with ``account``."""
+def _lines(file: Path) -> tuple[Sequence[str], frozenset[str]]:
+    """Return the accounts in a file, and those its column ``role`` says are the intruder's.
+
+    One a line, or a CSV whose heading begins with ``account``, such as an investigation's affected.csv.
+    """
+    attackers: list[str] = []
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise click.UsageError(_("{file} is no text in UTF-8.").format(file=file)) from error
     if lines and lines[0].split(",")[0] == "account":
-        cells = [row[0] for row in csv.reader(lines[1:]) if row]
-        lines = [cell[1:] if cell[:1] == "'" and csv_cell(cell[1:]) == cell else cell for cell in cells]
+        heading, *rows = csv.reader(lines)
+        place = heading.index("role") if "role" in heading else len(heading)
+        attackers = [_plain(row[0]) for row in rows if row[place : place + 1] == ["attacker"]]
+        lines = [_plain(row[0]) for row in rows if row]
     if not lines:
         raise click.UsageError(_("{file} names no account.").format(file=file))
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys(lines)), frozenset(attackers)
+
+
+def _plain(cell: str) -> str:
+    return cell[1:] if cell[:1] == "'" and csv_cell(cell[1:]) == cell else cell

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -192,13 +192,14 @@ def people_of_folder(folder: Path) -> Iterator[PeopleToTell]:
 
 
 @contextmanager
-def people_of_list(accounts: Iterable[str]) -> Iterator[PeopleToTell]:
-    """Join a list of accounts, which no incident stands behind, with the address book."""
+def people_of_list(accounts: Iterable[str], *, attackers: Collection[str] = ()) -> Iterator[PeopleToTell]:
+    """Join a list of accounts, which no incident stands behind, with the address book; ``attackers`` are never told."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_TABLES)
         with cursor.copy(_COPY) as copying:
             for account in accounts:
-                copying.write_row((account, AccountRole.NONE.value, "", 0))
+                role = AccountRole.ATTACKER if account in attackers else AccountRole.NONE
+                copying.write_row((account, role.value, "", 0))
         cursor.execute(_JOINED)
         yield PeopleToTell(incident=0, revision=0)
 

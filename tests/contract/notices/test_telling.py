@@ -224,6 +224,14 @@ def test_a_list_of_accounts_is_told_once_for_each_label(company: Any, mail: Send
             assert commands.tell(found, wording=PLAIN, order=news, sending=mail, by=MONA).queued == queued
 
 
+def test_of_a_list_too_nobody_who_owns_an_account_of_the_intruder_is_told(company: Any):
+    company.knows(BOOK)
+    with queries.people_of_list(["ada1", "ada2", "bob"], attackers=["ada1"]) as found:
+        reached = found.reached()
+    assert (reached.people, reached.attackers) == (1, 1)
+    assert reached.nobody == {Untold.OWNS_ATTACKER_ACCOUNT: 1}
+
+
 def test_the_journal_keeps_how_many_were_told_and_nobodys_name_or_address(company: Any, mail: Sending):
     company.knows(BOOK)
     company.freeze(["ada1", "bob", "zoe"])

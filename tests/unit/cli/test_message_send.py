@@ -1,6 +1,7 @@
 """Waiting for what becomes of a message: a script can tell from the exit code that it did not go."""
 
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -27,3 +28,10 @@ def test_waiting_tells_whether_a_message_did_not_go(
     ended = replace(MESSAGE, state=state, reason=Reason.REFUSED.value)
     monkeypatch.setattr(message_send.queries, "message", lambda _id: ended)
     assert message_send._wait([UUID(int=1)], seconds=1, reports=True) is did_not_go
+
+
+def test_a_list_with_roles_says_which_accounts_are_the_intruders(tmp_path: Path) -> None:
+    (tmp_path / "affected.csv").write_text("account,role,certainty\nada,victim,confirmed\n'=mal,attacker,confirmed\n")
+    assert message_send._lines(tmp_path / "affected.csv") == (["ada", "=mal"], {"=mal"})
+    (tmp_path / "plain.txt").write_text("ada\nbob\n")
+    assert message_send._lines(tmp_path / "plain.txt") == (["ada", "bob"], set())
