@@ -26,7 +26,7 @@ from tocsin.messaging.values import (
     Trace,
 )
 
-models = lazily("tocsin.messaging.models")
+models, orm = lazily("tocsin.messaging.models"), lazily("django.db.models")
 
 LISTED_MAX = 200
 UNKNOWN_REASONS = (Reason.NO_ANSWER, Reason.SENDER_DIED)  # those of the index message_unknown
@@ -138,8 +138,15 @@ def _status(row: Any) -> Status:
 
 
 def _answers(row: Any) -> Iterator[Inbound]:
-    """Yield what the person wrote to this channel since: a reply is evidence that the message was seen."""
-    found = models.InboundMessage.objects.filter(channel=row.channel, address=row.address, at__gte=row.queued_at)
+    """Yield what the person wrote to this channel since: a reply is evidence that the message was seen.
+
+    Providers tell whole seconds, rounded down, so that an answer may seem older than what it answers: within the
+    second it counts when it came in.
+    """
+    second = row.queued_at.replace(microsecond=0)
+    since = orm.Q(at__gte=row.queued_at) | orm.Q(at__gte=second, received_at__gte=row.queued_at)
+    wrote = models.InboundMessage.objects.filter(channel=row.channel, address__in={row.address, row.goes_to} - {""})
+    found = wrote.filter(since)
     for each in found.order_by("at")[:LISTED_MAX]:
         yield Inbound(each.id, each.channel, each.address, each.kind, each.at, each.reply_to)
 

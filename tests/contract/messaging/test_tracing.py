@@ -1,6 +1,7 @@
 """Did she get it, and how do you know: every row is proven by the journal's entry of its batch, or says it is not."""
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -88,6 +89,22 @@ def test_an_answer_of_the_person_is_part_of_the_trace(outbox: Any, read: Any):
     )  # fmt: skip
     (answer,) = queries.trace(read).inbound
     assert (answer.kind, answer.reply_to) == ("text", "wamid.1")
+
+
+def test_an_answer_within_the_second_is_none_that_came_before(outbox: Any, read: Any):
+    """Providers tell whole seconds: an answer at 12:00:00.9 to a message of 12:00:00.2 is told as of 12:00:00."""
+    queued_at = outbox.message(read).queued_at
+    second, moment = queued_at.replace(microsecond=0), timedelta(microseconds=1)
+    for name, at, received_at in [
+        ("before", second, queued_at - moment),
+        ("answer", second, queued_at + moment),
+        ("late", second - timedelta(seconds=1), queued_at + moment),
+    ]:
+        models.InboundMessage.objects.create(
+            channel="main", provider_id=f"wamid.{name}", address=outbox.message(read).address, address_kind="phone",
+            kind=name, at=at, received_at=received_at, body_id=uuid4(), digest=b"", reply_to="",
+        )  # fmt: skip
+    assert [each.kind for each in queries.trace(read).inbound] == ["answer"]
 
 
 def test_messages_are_found_by_what_is_known_of_them(outbox: Any, read: Any):
