@@ -10,7 +10,7 @@ from tocsin_simulator.world import World
 
 
 async def messages(world: World, request: Request) -> Reply:
-    """Tell all kept messages; fewer when asked with limit, offset, to, from, callback, id, phone, inbound=1|0, order=newest."""
+    """Tell all kept messages, or those asked for: limit, offset, to, from, callback, id, phone, inbound=1|0, order."""
     query = request.query
     wanted: dict[str, Callable[[Entry], bool]] = {
         "to": lambda entry: not entry.inbound and entry.person == query["to"].strip(" +"),

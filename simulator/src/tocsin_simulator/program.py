@@ -18,6 +18,19 @@ class Bad(click.ClickException):
     exit_code = 2
 
 
+# Every account has it with Meta, in this language; the text is ours.
+HELLO = {
+    "name": "hello_world",
+    "language": "en_US",
+    "category": "UTILITY",
+    "components": [
+        {"type": "HEADER", "format": "TEXT", "text": "Hello World"},
+        {"type": "BODY", "text": "This message says that messages from here arrive."},
+        {"type": "FOOTER", "text": "A template every account has from the start"},
+    ],
+}
+
+
 @click.group()
 @click.version_option(package_name="tocsin-simulator")
 def main() -> None:
@@ -50,7 +63,7 @@ def main() -> None:
 @click.option(
     "--templates",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Templates approved from the start: a JSON list, each as in the request that makes one.",
+    help="Templates approved from the start: a JSON list, each as in the request that makes one. Else hello_world.",
 )
 @click.option(
     "--ledger",
@@ -150,6 +163,8 @@ def whatsapp(**given: Any) -> None:
         isinstance(templates, list) and all(isinstance(each, dict) for each in templates)
     ):
         raise Bad("the file of templates must hold a list of objects")
+    if templates is None:
+        templates = [HELLO]
     # What was not given keeps the default of Settings.
     settings = {key: value for key, value in given.items() if value not in {None, ()}}
     asyncio.run(run(settings, plan=plan, people=people, templates=templates, ledger=ledger, verify=verify))

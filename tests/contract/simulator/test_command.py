@@ -42,6 +42,16 @@ def test_it_listens_on_a_free_port_and_stops_within_two_seconds(tmp_path):
         assert time.monotonic() - begun < 2
 
 
+def test_every_account_can_send_hello_world_from_the_start():
+    command = [sys.executable, "-m", "tocsin_simulator", "whatsapp", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        place = process.stdout.readline().split()[-1]
+        with urlopen(f"{place}/_simulator/state", timeout=5) as answer:
+            (template,) = json.load(answer)["templates"]
+        process.send_signal(signal.SIGTERM)
+    assert (template["name"], template["language"], template["status"]) == ("hello_world", "en_US", "APPROVED")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -65,13 +65,15 @@ class Peer:
 
 
 @pytest.fixture(scope="module")
-def peer() -> Iterator[Peer]:
-    """Run a simulator for the tests of one file."""
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+    """Run a simulator for the tests of one file, of an account without a template."""
     found = Peer("")
+    none = tmp_path_factory.mktemp("peer") / "templates.json"
+    none.write_text("[]")
     program = Path(sys.executable).with_name("tocsin-simulator")
     given = ["--phone-id", found.line, "--waba-id", found.account, "--token", found.token, "--app-secret", "secret"]
     running = subprocess.Popen(
-        [program, "whatsapp", "--port", "0", "--delay", "0", "--no-review-delay", *given],
+        [program, "whatsapp", "--port", "0", "--delay", "0", "--no-review-delay", "--templates", str(none), *given],
         stdout=subprocess.PIPE,
         text=True,
     )
