@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import click
 
@@ -19,14 +20,14 @@ FLAGGED = {
     WhenFlagged.SLOW: gettext_noop("campaigns go at a tenth of the pace"),
     WhenFlagged.HOLD: gettext_noop("campaigns wait"),
 }
-_WORD = {"multiple": True, "metavar": "WORD"}
+_word = partial(click.option, multiple=True, metavar="WORD")
 
 
 @click.command("words")
 @click.argument("called", metavar="NAME")
-@click.option("--stop", **_WORD, help="A word that stops, beside those of 26 languages; may be repeated.")  # type: ignore[arg-type]
-@click.option("--start", **_WORD, help="A word by which they want it again.")  # type: ignore[arg-type]
-@click.option("--without", **_WORD, help="A word that is none on this channel.")  # type: ignore[arg-type]
+@_word("--stop", help="A word that stops, beside those of 26 languages; may be repeated.")
+@_word("--start", help="A word by which they want it again.")
+@_word("--without", help="A word that is none on this channel.")
 @click.option("--everything", is_flag=True, help="A word stops all but security notices, not marketing alone.")
 @click.option("--answer", "answers", multiple=True, metavar="LANGUAGE=TEXT", help="What is answered to a stop.")
 @click.option("--usual", is_flag=True, help="Only the usual words, and no answer.")

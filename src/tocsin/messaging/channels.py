@@ -84,7 +84,7 @@ def remove_channel(name: str, *, reason: str, by: Author) -> Channel:
     """Disconnect a channel and forget its secrets and its line; what waits for it waits for one of the same name."""
     check_may_connect(by)
     with transaction.atomic():
-        row = _row(name, locked=True)
+        row = row_of(name, locked=True)
         removed = _channel_of(row)
         _forget_line(name)
         row.delete()
@@ -112,7 +112,7 @@ def hold_channel(name: str, *, until: datetime | None, reason: str, by: Author =
     A hold never shortens one that lasts longer.
     """
     with transaction.atomic():
-        row = _row(name, locked=True)
+        row = row_of(name, locked=True)
         if row.held_reason and until is not None and (row.held_until is None or row.held_until > until):
             return
         begins = not row.held_reason
@@ -126,7 +126,7 @@ def hold_channel(name: str, *, until: datetime | None, reason: str, by: Author =
 def release_channel(name: str, *, by: Author = MACHINE) -> None:
     """Say that a channel that was held may send again."""
     with transaction.atomic():
-        row = _row(name, locked=True)
+        row = row_of(name, locked=True)
         if row.held_reason:
             row.held_until, row.held_reason = None, ""
             row.save(update_fields=["held_until", "held_reason"])
@@ -140,12 +140,12 @@ def channels() -> tuple[Channel, ...]:
 
 def channel(name: str) -> Channel:
     """Return one channel; NoSuchChannel when none has this name."""
-    return _channel_of(_row(name))
+    return _channel_of(row_of(name))
 
 
 def channel_secrets(name: str) -> Mapping[str, str]:
     """Return the secrets of a channel, opened. They are for its integration only, and shown never."""
-    opened: dict[str, str] = json.loads(sealing.unseal(bytes(_row(name).sealed), about=about(name)))
+    opened: dict[str, str] = json.loads(sealing.unseal(bytes(row_of(name).sealed), about=about(name)))
     return opened
 
 
@@ -171,7 +171,8 @@ def _decided(row: Any) -> dict[str, Any]:
     return {key: row.health[key] for key in DECIDED_BY_PROVIDER if row.health.get(key) is not None}
 
 
-def _row(name: str, *, locked: bool = False) -> Any:
+def row_of(name: str, *, locked: bool = False) -> Any:
+    """Return the row of a channel, locked until the transaction ends when asked; NoSuchChannel when there is none."""
     found = models.MessagingChannel.objects.select_for_update() if locked else models.MessagingChannel.objects
     row = found.filter(name=name).first()
     if row is None:

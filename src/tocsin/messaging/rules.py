@@ -10,10 +10,8 @@ from django.db import transaction
 from tocsin.journal import commands as journal
 from tocsin.journal.values import Author
 from tocsin.kernel import clock
-from tocsin.kernel.language import gettext as _
 from tocsin.kernel.loading import lazily
-from tocsin.messaging.channels import check_may_connect
-from tocsin.messaging.errors import NoSuchChannel
+from tocsin.messaging.channels import check_may_connect, row_of
 from tocsin.messaging.going_on import go_on
 from tocsin.messaging.values import Prepared, Reason
 
@@ -54,7 +52,7 @@ class ChannelRules:
 
 def channel_rules(name: str) -> ChannelRules:
     """Return what staff chose for a channel; NoSuchChannel when none has this name."""
-    return _of(_row(name).rules)
+    return _of(row_of(name).rules)
 
 
 def words(channels: Collection[str]) -> dict[str, Words]:
@@ -85,7 +83,7 @@ def choose_when_flagged(name: str, chosen: WhenFlagged, *, by: Author) -> None:
 def _choose(name: str, key: str, value: Any, *, facts: Mapping[str, Any], by: Author) -> None:
     check_may_connect(by)
     with transaction.atomic():
-        row = _row(name, locked=True)
+        row = row_of(name, locked=True)
         row.rules = {**row.rules, key: value}
         row.save(update_fields=["rules"])
         journal.write(
@@ -106,13 +104,3 @@ def _of(chosen: Mapping[str, Any]) -> ChannelRules:
 
 def _texts(value: Sequence[str] | None) -> Sequence[str]:
     return value or ()
-
-
-def _row(name: str, *, locked: bool = False) -> Any:
-    found = models.MessagingChannel.objects.select_for_update() if locked else models.MessagingChannel.objects
-    row = found.filter(name=name).first()
-    if row is None:
-        raise NoSuchChannel(
-            _("No channel is called {name}.").format(name=name), mend=_("`tocsin channel list` shows those there are.")
-        )
-    return row

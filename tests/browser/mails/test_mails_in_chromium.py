@@ -1,7 +1,5 @@
 """Mails made from texts, in a real Chromium: on a phone, in the dark, from right to left, and never more than was written."""
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,19 +13,6 @@ ARABIC = (
 )
 HOSTILE = "<script>document.title = 'ran'</script>\n\n<img src=x onerror=\"document.title='ran'\">\n\nhttps://a.example/\"onclick=alert(1)"
 LOOK = layout.Look("Larkwave", foot="Larkwave Ltd., 1 Harbour Street, Dublin")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A running browser without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser group is not installed")
-    place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if place is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=place, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def shown(chromium: Any, text: str, *, language: str = "", **screen: Any) -> Any:

@@ -1,9 +1,7 @@
 """A real Chromium, and reports written to look at; skipped, visibly, where there is no Chromium."""
 
 import importlib.util
-import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -26,19 +24,6 @@ def cases() -> ModuleType:
     sys.modules["report_cases"] = module
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A running browser without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser group is not installed")
-    place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if place is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=place, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import smtplib
 import subprocess
 import sys
@@ -12,19 +11,6 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A running browser without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="the browser group is not installed")
-    place = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if place is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=place, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def started(*command: str) -> tuple[subprocess.Popen[str], list[str]]:
