@@ -8,77 +8,62 @@ from typing import Any
 from tocsin.integrations.http_calls.order_by_order import printable_reason
 from tocsin.integrations.http_calls.pacing import retry_after
 from tocsin.integrations.http_calls.posting import Answer
+from tocsin.integrations.sms.meanings import ACCOUNT, AGAIN, BY_STATUS, GONE, LINE, OURS, POLICY, SLOW, Meaning
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Reason, Verdict
 
 SLOW_SECONDS = 5.0
 UNREACHED_SECONDS = 30.0
 _QUOTED = re.compile(r"(['\"])[^'\"]*\1")  # it may be of our text
-_Meaning = tuple[Verdict, Reason]
-_GONE: _Meaning = (Verdict.DEAD, Reason.NOT_REACHABLE)
-_POLICY: _Meaning = (Verdict.DEAD, Reason.REFUSED_BY_POLICY)
-_OURS: _Meaning = (Verdict.OUR_MISTAKE, Reason.OUR_MISTAKE)
-_LINE: _Meaning = (Verdict.HOLD_LINE, Reason.OUR_MISTAKE)
-_ACCOUNT: _Meaning = (Verdict.HOLD_ACCOUNT, Reason.OUR_MISTAKE)
-_SLOW: _Meaning = (Verdict.SLOW_LINE, Reason.RATE_LIMITED)
-_AGAIN: _Meaning = (Verdict.RETRY, Reason.TRY_LATER)
-_MEANINGS: Mapping[int, _Meaning] = {
-    14107: _SLOW,
-    20003: _ACCOUNT,  # wrong credentials
-    20005: _ACCOUNT,  # the account is not active
-    20008: _ACCOUNT,  # test credentials
-    20404: _LINE,
-    20429: _SLOW,
-    20500: _AGAIN,
-    20503: _AGAIN,
-    21211: _GONE,  # no such number
-    21212: _LINE,  # our own number is wrong
-    21214: _GONE,
-    21217: _GONE,
-    21265: _GONE,
-    21408: _POLICY,  # the country is not allowed on the account
-    21602: _OURS,  # no text
-    21603: _LINE,
-    21604: _OURS,
-    21605: _OURS,  # too long
-    21606: _LINE,  # not our number
-    21608: _POLICY,  # a trial account reaches verified numbers only
+_MEANINGS: Mapping[int, Meaning] = {
+    14107: SLOW,
+    20003: ACCOUNT,  # wrong credentials
+    20005: ACCOUNT,  # the account is not active
+    20008: ACCOUNT,  # test credentials
+    20404: LINE,
+    20429: SLOW,
+    20500: AGAIN,
+    20503: AGAIN,
+    21211: GONE,  # no such number
+    21212: LINE,  # our own number is wrong
+    21214: GONE,
+    21217: GONE,
+    21265: GONE,
+    21408: POLICY,  # the country is not allowed on the account
+    21602: OURS,  # no text
+    21603: LINE,
+    21604: OURS,
+    21605: OURS,  # too long
+    21606: LINE,  # not our number
+    21608: POLICY,  # a trial account reaches verified numbers only
     21610: (Verdict.STOPPED, Reason.REFUSED_BY_PERSON),
-    21611: _SLOW,  # our number's queue is full
-    21612: _POLICY,
-    21614: _GONE,  # not a mobile number
-    21617: _OURS,
-    21619: _OURS,
-    21635: _GONE,
-    21659: _LINE,
-    21660: _LINE,
-    21661: _LINE,
-    21703: _LINE,  # the messaging service has no numbers
-    21705: _LINE,
-    30001: _SLOW,
-    30002: _ACCOUNT,
-    30003: _GONE,
+    21611: SLOW,  # our number's queue is full
+    21612: POLICY,
+    21614: GONE,  # not a mobile number
+    21617: OURS,
+    21619: OURS,
+    21635: GONE,
+    21659: LINE,
+    21660: LINE,
+    21661: LINE,
+    21703: LINE,  # the messaging service has no numbers
+    21705: LINE,
+    30001: SLOW,
+    30002: ACCOUNT,
+    30003: GONE,
     30004: (Verdict.DEAD, Reason.REFUSED_BY_PERSON),
-    30005: _GONE,
-    30006: _GONE,  # a landline
+    30005: GONE,
+    30006: GONE,  # a landline
     30007: (Verdict.OUR_MISTAKE, Reason.REFUSED_BY_POLICY),  # filtered as unwanted
     30008: (Verdict.OUR_MISTAKE, Reason.REFUSED),  # the network does not say why
-    30010: _POLICY,
-    30022: _SLOW,
-    30032: _LINE,  # toll-free number not verified
-    30034: _LINE,  # number not registered for the United States
-}
-_BY_STATUS: Mapping[int, _Meaning] = {
-    401: _ACCOUNT,
-    403: _ACCOUNT,
-    404: _LINE,
-    407: _LINE,
-    429: _SLOW,
-    503: _AGAIN,
+    30010: POLICY,
+    30022: SLOW,
+    30032: LINE,  # toll-free number not verified
+    30034: LINE,  # number not registered for the United States
 }
 
 
-def meaning(code: int) -> _Meaning:
+def meaning(code: int) -> Meaning:
     """Return what a code in a status means for this message; unknown codes are final for it and for nothing else."""
     return _MEANINGS.get(code, (Verdict.OUR_MISTAKE, Reason.REFUSED))
 
@@ -88,14 +73,14 @@ def error_of(answer: Answer, *, without: str) -> TransportError:
     told = _object(answer.body)
     code = told.get("code")
     if isinstance(code, int) and not isinstance(code, bool):
-        found = _MEANINGS.get(code) or _BY_STATUS.get(answer.status) or (Verdict.OUR_MISTAKE, Reason.REFUSED)
+        found = _MEANINGS.get(code) or BY_STATUS.get(answer.status) or (Verdict.OUR_MISTAKE, Reason.REFUSED)
         words = _QUOTED.sub("...", str(told.get("message") or "").replace(without.removeprefix("+"), "..."))
         detail = printable_reason(words, without=without)
     elif answer.status in {408, 500, 502, 504} or answer.status < 400:
         # Something before the provider may have spoken after it had passed the message on.
         return OutcomeUnknown(f"HTTP {answer.status}")
     else:
-        found = _BY_STATUS.get(answer.status) or _OURS
+        found = BY_STATUS.get(answer.status) or OURS
         code, detail = answer.status, f"HTTP {answer.status}"
     verdict, reason = found
     wait = retry_after(answer.headers) if verdict in {Verdict.SLOW_LINE, Verdict.RETRY} else None

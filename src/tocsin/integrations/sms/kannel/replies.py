@@ -6,57 +6,42 @@ from dataclasses import dataclass
 
 from tocsin.integrations.http_calls.pacing import retry_after
 from tocsin.integrations.http_calls.posting import Answer
+from tocsin.integrations.sms.meanings import ACCOUNT, AGAIN, BY_STATUS, GONE, LINE, OURS, POLICY, SLOW, Meaning
 from tocsin.integrations.sms.replies import SLOW_SECONDS
 from tocsin.messaging.ports import OutcomeUnknown, TransportError
 from tocsin.messaging.values import Reason, Verdict
 
-_Meaning = tuple[Verdict, Reason]
-_GONE: _Meaning = (Verdict.DEAD, Reason.NOT_REACHABLE)
-_POLICY: _Meaning = (Verdict.DEAD, Reason.REFUSED_BY_POLICY)
-_OURS: _Meaning = (Verdict.OUR_MISTAKE, Reason.OUR_MISTAKE)
-_REFUSED: _Meaning = (Verdict.OUR_MISTAKE, Reason.REFUSED)
-_LINE: _Meaning = (Verdict.HOLD_LINE, Reason.OUR_MISTAKE)
-_ACCOUNT: _Meaning = (Verdict.HOLD_ACCOUNT, Reason.OUR_MISTAKE)
-_SLOW: _Meaning = (Verdict.SLOW_LINE, Reason.RATE_LIMITED)
-_AGAIN: _Meaning = (Verdict.RETRY, Reason.TRY_LATER)
+_REFUSED: Meaning = (Verdict.OUR_MISTAKE, Reason.REFUSED)
 # How an answer begins; 403 is said both of wrong credentials and of a number that no message centre takes.
-_SAID: Mapping[str, _Meaning] = {
-    "authorization failed": _ACCOUNT,
-    "not routable": _GONE,
-    "number(s) has/have been denied": _POLICY,
-    "sender missing": _LINE,
-    "dlr-url field misformed": _LINE,
-    "account field misformed": _LINE,
-    "unknown request": _LINE,
-    "invalid content-type": _LINE,
-}
-_BY_STATUS: Mapping[int, _Meaning] = {
-    401: _ACCOUNT,
-    403: _ACCOUNT,
-    404: _LINE,
-    407: _LINE,
-    429: _SLOW,
-    503: _AGAIN,
+_SAID: Mapping[str, Meaning] = {
+    "authorization failed": ACCOUNT,
+    "not routable": GONE,
+    "number(s) has/have been denied": POLICY,
+    "sender missing": LINE,
+    "dlr-url field misformed": LINE,
+    "account field misformed": LINE,
+    "unknown request": LINE,
+    "invalid content-type": LINE,
 }
 # Of a receipt in SMPP's usual form: "id:1 sub:001 ... stat:UNDELIV err:001 text:...". Its text is ours, and never kept.
 _STATE = re.compile(r"\bstat:([A-Za-z]{1,10})\b")
 _ERROR = re.compile(r"\berr:([0-9A-Za-z]{1,8})\b")
 _NACK = re.compile(r"NACK/(?:0x([0-9a-fA-F]{1,8}))?(no SMSC)?")
-_STATES: Mapping[str, _Meaning] = {
-    "UNDELIV": _GONE,
-    "EXPIRED": _GONE,
-    "UNKNOWN": _GONE,
+_STATES: Mapping[str, Meaning] = {
+    "UNDELIV": GONE,
+    "EXPIRED": GONE,
+    "UNKNOWN": GONE,
     "REJECTD": _REFUSED,
     "DELETED": _REFUSED,
 }
-_CODES: Mapping[int, _Meaning] = {  # command_status
-    0x0A: _LINE,  # our own number is wrong
-    0x0B: _GONE,  # no such number
-    0x0C: _AGAIN,
-    0x14: _SLOW,  # the message centre's queue is full
-    0x48: _LINE,
-    0x49: _LINE,
-    0x58: _SLOW,  # too fast
+_CODES: Mapping[int, Meaning] = {  # command_status
+    0x0A: LINE,  # our own number is wrong
+    0x0B: GONE,  # no such number
+    0x0C: AGAIN,
+    0x14: SLOW,  # the message centre's queue is full
+    0x48: LINE,
+    0x49: LINE,
+    0x58: SLOW,  # too fast
 }
 
 
@@ -74,7 +59,7 @@ def report(text: str) -> Told:
     refused = _NACK.match(text)
     if refused:
         if refused[2]:
-            return Told(_GONE, 0, "not routable")
+            return Told(GONE, 0, "not routable")
         code = int(refused[1] or "0", 16)
         return Told(_CODES.get(code, _REFUSED), code, f"refused 0x{code:08x}" if code else "refused")
     state, error = _STATE.search(text), _ERROR.search(text)
@@ -90,7 +75,7 @@ def error_of(answer: Answer) -> TransportError:
     if known is None and (answer.status in {408, 500, 502, 504} or answer.status < 400):
         # Kannel, or something before it, may have spoken after the message was passed on.
         return OutcomeUnknown(f"HTTP {answer.status}")
-    verdict, reason = known or _BY_STATUS.get(answer.status) or _OURS
+    verdict, reason = known or BY_STATUS.get(answer.status) or OURS
     wait = retry_after(answer.headers) if verdict in {Verdict.SLOW_LINE, Verdict.RETRY} else None
     return TransportError(
         permanent=verdict in {Verdict.DEAD, Verdict.OUR_MISTAKE},
