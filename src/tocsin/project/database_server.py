@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tocsin.kernel.language import gettext as _
@@ -25,6 +25,7 @@ NEXT_WORD_SECONDS = 30
 START_SECONDS_MAX = 3600  # replaying what a killed server left can take minutes
 POLL_SECONDS = 0.2
 SILENCE_SECONDS_MAX = 20
+EMPTY_SECONDS_MAX = 2  # a server that is starting fills its file of the process number within moments
 _ACCEPTING, _NO_ANSWER = 0, 2  # exit codes of pg_isready; 1 is rejecting: starting up or shutting down
 _NO_SUCH_PROCESS = 2**31 - 1  # above every process number Linux and macOS give out
 
@@ -108,10 +109,12 @@ def _make_cluster(place: Place) -> None:
 def _start(place: Place) -> None:
     """Start the server unless it runs, and wait until it answers; a recovery that takes minutes is said on stderr."""
     if _process_lives(place):
-        if not _is_postgres(place):
+        number = _number_named(place)
+        if number is not None and not _is_postgres(number):
             _forget_dead_server(place)
         elif _answers(place):
             return
+    _clear_empty(place.data / "postmaster.pid")
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(place.socket_folder),
@@ -184,14 +187,23 @@ def _not_started(place: Place) -> DatabaseUnavailable:
     )
 
 
-def _is_postgres(place: Place) -> bool:
-    """Whether the process named in ``postmaster.pid`` is a PostgreSQL; after a restart it may be anything."""
-    number = int((place.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+def _number_named(place: Place) -> int | None:
+    """Return the process number in ``postmaster.pid``; none when a server that is ending has just removed the file."""
+    with suppress(FileNotFoundError, ValueError):
+        return int((place.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+    return None
+
+
+def _is_postgres(number: int) -> bool:
+    """Whether a process is a PostgreSQL, or has just ended as one may; after a restart its number may be anybody's."""
     if Path("/proc/self/comm").exists():
-        name = Path(f"/proc/{number}/comm")
-        return name.exists() and "postgres" in name.read_text(encoding="utf-8", errors="replace")
+        try:
+            name = Path(f"/proc/{number}/comm").read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return "postgres" in name
     named = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(number)], capture_output=True, text=True, check=False)
-    return "postgres" in named.stdout
+    return named.returncode != 0 or "postgres" in named.stdout
 
 
 def _forget_dead_server(place: Place) -> None:
@@ -205,6 +217,16 @@ def _forget_dead_server(place: Place) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
         handle.write(replaced)
+
+
+def _clear_empty(path: Path) -> None:
+    """Remove an empty ``postmaster.pid``, which a power cut leaves and PostgreSQL refuses to start beside."""
+    began = time.monotonic()
+    while path.exists() and path.stat().st_size == 0:
+        if time.monotonic() - began > EMPTY_SECONDS_MAX:
+            path.unlink()
+            return
+        time.sleep(POLL_SECONDS)
 
 
 def _stop(place: Place) -> None:

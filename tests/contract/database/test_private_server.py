@@ -202,6 +202,17 @@ def test_a_stop_that_was_interrupted_is_waited_for(made: Place):
             assert kept(made) == "here"
 
 
+@pytest.mark.parametrize("left", [None, "", "2147483647\n"], ids=["no file", "an empty file", "a number that is gone"])
+def test_a_server_that_ends_between_two_looks_is_started_again(made: Place, monkeypatch, left: str | None):
+    really = database_server._process_lives
+    lived = iter([True])
+    monkeypatch.setattr(database_server, "_process_lives", lambda place: next(lived, None) or really(place))
+    if left is not None:
+        (made.data / "postmaster.pid").write_text(left)
+    with database_server.running(made):
+        assert kept(made) == "here"
+
+
 def as_user(name: str) -> list[str]:
     """Return the start of a command line that runs Python, with what this one imports, as another user; or skip."""
     same = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
