@@ -78,13 +78,13 @@ def add(
 def list_channels(wired: Wired, as_json: bool) -> None:
     """List the connected channels: what they are, and whether they are paused or held."""
     with wired.rows():
-        found = queries.channels()
+        found, paused = queries.channels(), queries.all_paused()
     if as_json:
         listing.print_json(found)
         return
     table = listing.table(_("name"), _("kind"), _("line"), _("connected"), _("sends"), _("reason"))
     for channel in found:
-        sends, reason = _sends(channel)
+        sends, reason = (_("no: everything is paused"), paused[1]) if paused else _sends(channel)
         listing.add(table, channel.name, channel.kind, channel.line, format_datetime(channel.added_at), sends, reason)
     listing.console().print(table)
 

@@ -75,15 +75,21 @@ def _text(said: Said, *, kind: str) -> Content:
 
 def _template(said: Said, *, account: str) -> Wording:
     """Return the template in every language it is approved in; beside a text, it is what goes when that may not."""
-    known = {
-        each.language: each for each in queries.templates(account) if each.name == said.template and each.is_approved
-    }
+    named = [each for each in queries.templates(account) if each.name == said.template]
+    known = sorted(each.language for each in named if each.is_approved)
     asked = said.language.replace("-", "_")
-    codes = list(known) if known else [asked]
+    if named and not known:
+        states = ", ".join(f"{each.language} {each.status}" for each in named)
+        raise click.UsageError(
+            _("The template is not approved: {states}. tocsin whatsapp templates sync asks again.").format(
+                states=states
+            )
+        )
     if asked and known and asked not in known:
-        there = ", ".join(sorted(known))
+        there = ", ".join(known)
         raise click.UsageError(_("The template is not approved in {language}, only in {there}.").format(
             language=said.language, there=there))  # fmt: skip
+    codes = known or [asked]
     if not codes[0]:
         raise click.UsageError(
             _("Nothing is known of this template here: add --language, or tocsin whatsapp templates sync.")

@@ -46,9 +46,16 @@ def status(wired: Wired, final: bool, as_json: bool) -> None:
         listing.lines(words.format(time=format_datetime(found.paused_at), reason=found.paused_reason), style="red")
     states = (*queries.OPEN_STATES, *(_FINAL if final else ()))
     table = listing.table(_("channel"), *(_(shown.STATES[state]) for state in states), _("oldest"), _("sends"))
+    paused = found.paused_at is not None
     for channel in found.channels:
         counts = (format_number(channel.counts.get(state, 0)) for state in states)
-        listing.add(table, channel.channel, *counts, _age(channel.oldest_due_at, at=found.at), _sends(channel))
+        listing.add(
+            table,
+            channel.channel,
+            *counts,
+            _age(channel.oldest_due_at, at=found.at),
+            _sends(channel, paused=paused),
+        )
     listing.console().print(table)
     for channel in found.channels:
         for line in _what_waits(channel):
@@ -70,9 +77,12 @@ def _age(oldest: datetime | None, *, at: datetime) -> str:
     return _("{n} s").format(n=format_number(max(0, round((at - oldest).total_seconds()))))
 
 
-def _sends(channel: ChannelState) -> str:
+def _sends(channel: ChannelState, *, paused: bool) -> str:
+    """Return whether a channel sends, and why not; ``paused`` when all channels are."""
     if not channel.kind:
         return _("no: no channel has this name any more")
+    if paused:
+        return _("no: everything is paused")
     if channel.paused_reason:
         return _("no: paused by a person: {reason}").format(reason=channel.paused_reason)
     if channel.held_reason and channel.held_until:

@@ -14,7 +14,7 @@ from tocsin.messaging.templates import Template, template, templates
 from tocsin.messaging.tracing import body_of, message, messages, prepared_of, trace, unknown
 from tocsin.messaging.unsigned import people_without_signature
 from tocsin.messaging.uploads import KeptFile, uploaded_file, uploaded_files
-from tocsin.messaging.waiting import OPEN_STATES, outbox_status
+from tocsin.messaging.waiting import OPEN_STATES, all_paused, outbox_status
 
 __all__ = [
     "OPEN_STATES",
@@ -30,6 +30,7 @@ __all__ = [
     "WhenFlagged",
     "Words",
     "addresses_in_window",
+    "all_paused",
     "app",
     "app_named",
     "apps",

@@ -62,11 +62,11 @@ def outbox_status(*, final: bool = False) -> OutboxStatus:
         .values_list("scope", "per_second")
     }  # fmt: skip
     names = sorted({*known, *(row[0] for row in counted)})
-    switch = models.MessagingSwitch.objects.first()
+    paused_at, paused_reason = all_paused() or (None, "")
     return OutboxStatus(
         at=now,
-        paused_at=switch.paused_at if switch else None,
-        paused_reason=switch.reason if switch else "",
+        paused_at=paused_at,
+        paused_reason=paused_reason,
         channels=tuple(
             _state(
                 name,
@@ -79,6 +79,12 @@ def outbox_status(*, final: bool = False) -> OutboxStatus:
             for name in names
         ),
     )
+
+
+def all_paused() -> tuple[datetime, str] | None:
+    """Return since when, and why, a person lets no channel send; none when channels speak for themselves."""
+    switch = models.MessagingSwitch.objects.first()
+    return (switch.paused_at, switch.reason) if switch else None
 
 
 def _state(

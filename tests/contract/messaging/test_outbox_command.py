@@ -46,6 +46,17 @@ def test_the_outbox_shows_what_waits_and_lets_a_person_stop_decide_and_cancel(
     assert [message.id for message in outbox.claim().messages] == [third]
 
 
+def test_while_everything_is_paused_no_channel_is_said_to_send(
+    committed_outbox: Any, capsys: pytest.CaptureFixture[str]
+):
+    committed_outbox.queue()
+    assert tocsin(capsys, "outbox", "pause", "--reason", "a drill", "--as", "mona")[0] == 0
+    for arguments in (("outbox", "status"), ("channel", "list")):
+        said = " ".join(tocsin(capsys, *arguments)[1].split())
+        assert "no: everything is paused" in said
+        assert " yes " not in said
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

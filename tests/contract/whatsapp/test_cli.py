@@ -98,6 +98,19 @@ def test_a_test_message_waits_for_no_template_that_is_not_approved(tocsin, tmp_p
     assert "No template without variables is approved." in capsys.readouterr().err
 
 
+def test_a_message_is_not_queued_with_a_template_that_is_not_approved(tocsin, tmp_path, capsys):
+    tocsin.connect()
+    (tmp_path / "notice.json").write_text(json.dumps(NOTICE))
+    tocsin("whatsapp", "templates", "create", tmp_path / "notice.json")
+    tocsin("whatsapp", "templates", "archive", NOTICE["name"], "--language", NOTICE["language"])
+    tocsin("whatsapp", "templates", "sync")
+    sending = ["message", "send", "--channel", "main", "--to", "+33612345678", "--template", NOTICE["name"]]
+    assert run([*sending, "--language", NOTICE["language"], "--param", "1=x"]) == 2
+    said = capsys.readouterr().err
+    assert "not approved: en_US ARCHIVED." in said
+    assert "tocsin whatsapp templates sync" in said
+
+
 def test_a_template_is_archived_taken_out_and_deleted(tocsin, tmp_path):
     tocsin.connect()
     for language in ("en-US", "fr"):
