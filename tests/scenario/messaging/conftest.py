@@ -7,25 +7,35 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.contract.conftest import rows, server, url
+from tests.contract.conftest import hurry, rows, server, url
 from tests.scenario.messaging.disasters import SmallDisk
 from tests.scenario.messaging.stage import Stage, set_up
 
 from tocsin.project import database, database_place, settings
 from tocsin.project.database_place import Place
 
-__all__ = ["fragile_stage", "rows", "server", "small_disk_stage", "stage", "url"]
+__all__ = ["durable", "fragile_stage", "rows", "server", "small_disk_stage", "stage", "url"]
 
 
 @pytest.fixture
-def stage(rows: None, tmp_path: Path) -> Iterator[Stage]:
+def durable(server: Place) -> Iterator[None]:
+    """Let the server wait for its disk, as it does for users: what a kill may lose is the question here."""
+    with psycopg.connect(host=str(server.socket_folder), user="tocsin", dbname="postgres", autocommit=True) as session:
+        session.execute("ALTER SYSTEM RESET fsync")
+        session.execute("SELECT pg_reload_conf()")
+    yield
+    hurry(server)
+
+
+@pytest.fixture
+def stage(durable: None, rows: None, tmp_path: Path) -> Iterator[Stage]:
     """Return an installation whose processes are ended with the test."""
     with set_up(tmp_path) as made:
         yield made
 
 
 @pytest.fixture
-def fragile_stage(server: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def fragile_stage(durable: None, server: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Return the same where the database's server may be killed: nothing of the test itself holds on to it."""
     name = f"fragile_{os.getpid()}"
 
