@@ -17,23 +17,6 @@ hypothesis.settings.register_profile("tocsin", deadline=None, derandomize=True, 
 hypothesis.settings.load_profile("tocsin")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, on one of several workers, the tests that share what takes long to set up: a module's fixtures."""
-    for item in items:
-        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
-            continue
-        kept = sorted(
-            name
-            for name, definitions in item._fixtureinfo.name2fixturedefs.items()
-            if definitions[-1].scope == "module"
-        )
-        if kept:
-            params = item.callspec.params if hasattr(item, "callspec") else {}
-            shared = [item.path.as_posix(), *(str(params[name]) for name in kept if name in params)]
-            item.add_marker(pytest.mark.xdist_group("|".join(shared)))
-
-
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test an empty home, and nothing of the developer's environment."""

@@ -1,8 +1,11 @@
 """Demo scenarios played once each: simulated, investigated as the door would, and kept for every question about them."""
 
 import csv
+import fcntl
 import gzip
 import json
+import os
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,18 +82,31 @@ def _investigate(made: Simulated, *, logs: Path, findings: Path) -> Played:
 
 @pytest.fixture(scope="session")
 def play(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Played]:
-    """Return a function that plays (scenario, seed), once."""
+    """Return a function that plays (scenario, seed), once for all workers of a run: whoever asks first plays it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "played"
+    shared.mkdir(exist_ok=True)
     kept: dict[tuple[str, int], Played] = {}
 
     def play_once(scenario: str, seed: int) -> Played:
         if (scenario, seed) not in kept:
-            folder = tmp_path_factory.mktemp(f"{scenario}-{seed}")
-            name = ScenarioName(scenario)
-            made = rehearsals.simulate(name, folder=folder, lines=LINES, seed=seed, progress=lambda _: None)
-            kept[scenario, seed] = _investigate(made, logs=made.logs, findings=folder / "findings")
+            folder = shared / f"{scenario}-{seed}"
+            with folder.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                kept[scenario, seed] = _played_in(folder, scenario, seed)
         return kept[scenario, seed]
 
     return play_once
+
+
+def _played_in(folder: Path, scenario: str, seed: int) -> Played:
+    outcome = folder / "played.pickle"
+    if not outcome.exists():
+        made = rehearsals.simulate(
+            ScenarioName(scenario), folder=folder, lines=LINES, seed=seed, progress=lambda _: None
+        )
+        outcome.write_bytes(pickle.dumps(_investigate(made, logs=made.logs, findings=folder / "findings")))
+    return pickle.loads(outcome.read_bytes())
 
 
 @pytest.fixture
