@@ -18,6 +18,7 @@ from tocsin.customers.models import CustomerAccount, CustomerAddress, CustomerPe
 from tocsin.incidents.models import Incident, IncidentFact, IncidentLead
 from tocsin.journal.models import JournalEntry, JournalHead, JournalPersonal, JournalWitnessing
 from tocsin.messaging.models import (
+    AddressChange,
     AddressName,
     InboundMedia,
     InboundMessage,
@@ -44,6 +45,7 @@ from tocsin.scopes.models import ScopeClaim, ScopeDecision, ScopePin, ScopeRevis
 from tocsin.staff.models import StaffMember
 
 __all__ = [
+    "AddressChange",
     "AddressName",
     "Approval",
     "ConnectedSystem",

@@ -13,17 +13,16 @@ from django.db import connection
 
 from tocsin.customers.values import AddressKind
 from tocsin.messaging import columns
-from tocsin.messaging.naming import Followed
+from tocsin.messaging.following import Followed
 
 Queued = tuple[UUID, str, str, str, datetime]  # message, purpose, kind of address, address, when
 Others = dict[tuple[str, str], dict[AddressKind, str]]  # kind and value of an address -> the same person's others
 
 # Both are about rows called ``due``; the first says that asking further is worth it, which it hardly ever is.
 MOVED = """EXISTS (
-         SELECT 1 FROM tocsin_addressname became
+         SELECT 1 FROM tocsin_addresschange became
           WHERE became.portfolio = %(portfolio)s AND became.kind = due.address_kind AND became.value = due.address
-            AND became.other_kind = due.address_kind
-            AND coalesce(became.learned_at, became.seen_at) >= due.queued_at)"""
+            AND became.learned_at >= due.queued_at)"""
 FACTS = """
        coalesce((SELECT last_inbound_at FROM tocsin_servicewindow
                   WHERE channel = %(channel)s AND address = due.address) > %(open_since)s, FALSE) AS in_window,
@@ -34,7 +33,7 @@ FACTS = """
          OR EXISTS (SELECT 1 FROM tocsin_addressname same JOIN tocsin_personobjection stop
                         ON stop.kind = same.other_kind AND stop.address = same.other_value
                      WHERE same.portfolio = %(portfolio)s AND same.kind = due.address_kind
-                       AND same.value = due.address AND same.other_kind <> same.kind
+                       AND same.value = due.address
                        AND stop.purpose IN ('', due.purpose) AND stop.lifted_at IS NULL)) AS objected"""
 _OF_MOVED = f"""
 SELECT due.id, {FACTS}
@@ -51,13 +50,16 @@ _OTHER_ADDRESSES = """
 SELECT n.kind, n.value, n.other_kind, n.other_value
   FROM unnest(%(kinds)s::text[], %(addresses)s::text[]) AS asked(kind, value) CROSS JOIN LATERAL (
        SELECT kind, value, other_kind, other_value, seen_at FROM tocsin_addressname
-        WHERE portfolio = %(portfolio)s AND kind = asked.kind AND value = asked.value AND other_kind <> asked.kind
+        WHERE portfolio = %(portfolio)s AND kind = asked.kind AND value = asked.value
        OFFSET 0) n
       CROSS JOIN LATERAL (
-       SELECT max(seen_at) FILTER (WHERE other_kind = n.kind AND other_value = n.value) AS same_at,
-              max(seen_at) FILTER (WHERE other_kind = kind AND other_value <> '') AS changed_at
-         FROM tocsin_addressname WHERE portfolio = %(portfolio)s AND kind = n.other_kind AND value = n.other_value) back
- WHERE back.same_at IS NOT NULL AND (back.changed_at IS NULL OR back.changed_at < greatest(n.seen_at, back.same_at))
+       SELECT max(seen_at) AS same_at FROM tocsin_addressname
+        WHERE portfolio = %(portfolio)s AND kind = n.other_kind AND value = n.other_value
+          AND other_kind = n.kind AND other_value = n.value) back
+      CROSS JOIN LATERAL (
+       SELECT max(at) AS changed_at FROM tocsin_addresschange
+        WHERE portfolio = %(portfolio)s AND kind = n.other_kind AND value = n.other_value AND other <> '') given_up
+ WHERE back.same_at IS NOT NULL AND (changed_at IS NULL OR changed_at < greatest(n.seen_at, back.same_at))
 """
 
 

@@ -11,7 +11,7 @@ from tocsin.customers.values import AddressKind
 from tocsin.journal.values import MACHINE
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import bodies, queueing
-from tocsin.messaging.naming import Followed
+from tocsin.messaging.following import Followed
 from tocsin.messaging.states import MessageState
 from tocsin.messaging.values import Draft, Prepared, Priority, Purpose, Reason
 from tocsin.staff.errors import SealBroken

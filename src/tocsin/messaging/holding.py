@@ -15,7 +15,7 @@ from tocsin.kernel.loading import lazily
 from tocsin.messaging import addressing, objecting, pacing
 from tocsin.messaging.channels import hold_channel
 from tocsin.messaging.errors import NoSuchChannel
-from tocsin.messaging.naming import Followed
+from tocsin.messaging.following import Followed
 from tocsin.messaging.values import Purpose, Verdict
 
 models = lazily("tocsin.messaging.models")

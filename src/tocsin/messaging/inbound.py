@@ -13,7 +13,8 @@ from tocsin.customers.values import AddressKind
 from tocsin.kernel import clock, ids
 from tocsin.kernel.loading import lazily
 from tocsin.messaging import bodies
-from tocsin.messaging.naming import Followed, Key, Line
+from tocsin.messaging.following import Followed, Key
+from tocsin.messaging.naming import Line
 from tocsin.messaging.values import InboundUpdate, Prepared, Taken
 from tocsin.staff.secrets import unchanged_key
 
@@ -67,21 +68,22 @@ opened AS (
         SELECT last_inbound_at FROM tocsin_servicewindow w
          WHERE w.channel = l.channel AND w.address = a.value OFFSET 0) s)
 INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
-SELECT o.channel, coalesce(became.other_value, there.other_value), max(o.last_inbound_at)
+SELECT o.channel, coalesce(became.other, there.other_value), max(o.last_inbound_at)
   FROM opened o
  CROSS JOIN LATERAL (
     SELECT other_kind, other_value FROM tocsin_addressname n
      WHERE n.portfolio = o.portfolio AND n.kind = o.kind AND n.value = o.value
-       AND n.other_kind <> n.kind OFFSET 0) there
+     OFFSET 0) there
  CROSS JOIN LATERAL (
     SELECT 1 FROM tocsin_addressname n
      WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
        AND n.other_kind = o.kind AND n.other_value = o.value OFFSET 0) back
   LEFT JOIN LATERAL (  -- a number that was given up since must not get a window again: somebody else may have it
-    SELECT other_value FROM tocsin_addressname n
-     WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
-       AND n.other_kind = n.kind AND n.seen_at >= o.last_inbound_at OFFSET 0) became ON TRUE
- WHERE became.other_value IS DISTINCT FROM ''
+    SELECT other FROM tocsin_addresschange c
+     WHERE c.portfolio = o.portfolio AND c.kind = there.other_kind AND c.value = there.other_value
+       AND (c.at > o.last_inbound_at OR c.at = o.last_inbound_at AND c.other <> '')
+     ORDER BY c.at LIMIT 1) became ON TRUE
+ WHERE became.other IS DISTINCT FROM ''
  GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
 WHERE excluded.last_inbound_at > w.last_inbound_at
@@ -249,7 +251,8 @@ def heard(*, message_id: UUID | None = None, channel: str = "", address: str = "
     else:
         # The same person may have written under another name of theirs: the number before, the scoped id.
         same = models.AddressName.objects.filter(other_value=address).values_list("value", flat=True)
-        found = models.InboundMessage.objects.filter(channel=channel, address__in=[address, *same])
+        before = models.AddressChange.objects.filter(other=address).values_list("value", flat=True)
+        found = models.InboundMessage.objects.filter(channel=channel, address__in=[address, *same, *before])
     row = found.order_by("-at").first()
     return Heard(row.id, row.channel, row.provider_id, row.kind, row.at) if row else None
 

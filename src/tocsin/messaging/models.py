@@ -262,10 +262,7 @@ class ServiceWindow(models.Model):
 
 
 class AddressName(models.Model):
-    """What a provider calls the same person: a telephone number and a business-scoped id belong together.
-
-    Of one kind both: an address became another one, or, with an empty one, somebody else's.
-    """
+    """What a provider calls the same person: a telephone number and a business-scoped id belong together."""
 
     id = models.BigAutoField(primary_key=True)
     portfolio = models.TextField()
@@ -274,7 +271,6 @@ class AddressName(models.Model):
     other_kind = models.TextField()
     other_value = models.TextField()
     seen_at = models.DateTimeField()
-    learned_at = models.DateTimeField(null=True)  # when a change was taken in: until then address books had the old one
 
     class Meta:
         constraints = [
@@ -283,9 +279,37 @@ class AddressName(models.Model):
                 condition=models.Q(kind__in=list(AddressKind), other_kind__in=list(AddressKind)),
                 name="address_name_kinds_known",
             ),
+            models.CheckConstraint(condition=~models.Q(kind=models.F("other_kind")), name="address_name_kinds_differ"),
         ]
         indexes = [
             models.Index(fields=["other_value"], name="address_name_other"),  # under which names she was written to
+        ]
+
+
+class AddressChange(models.Model):
+    """That somebody gave an address up, as it was told or is known from its being somebody else's: see following.py."""
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio = models.TextField()
+    kind = models.TextField()
+    value = models.TextField()
+    other = models.TextField(blank=True)  # what they have instead; empty: nobody knows
+    at = models.DateTimeField()
+    since_at = models.DateTimeField(null=True)  # of an empty one: when they were last known to have it
+    learned_at = models.DateTimeField()  # until then address books had the old one
+    doubtful = models.BooleanField(default=False)  # by then it was known to be in use again
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["portfolio", "kind", "value", "at", "other", "since_at"],
+                name="address_change_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(condition=models.Q(kind__in=list(AddressKind)), name="address_change_kind_known"),
+        ]
+        indexes = [
+            models.Index(fields=["other"], name="address_change_other"),  # under which names she was written to
         ]
 
 

@@ -1,14 +1,13 @@
 """What providers call a person: a telephone number and a business-scoped id belong together; either may change.
 
-A row whose two kinds are the same says that one address became another, or, where the other is empty, that somebody
-else has it now. Whatever was said of the old one up to then is
-said of the new one; what comes later is of whoever has it now, because numbers are given to others.
+Where one address became another, whatever was said of the old one up to then is said of the new one; what comes later
+is of whoever has it now, because numbers are given to others (``following``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from itertools import groupby
 
 from django.db import connection
 
@@ -18,9 +17,8 @@ from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
 from tocsin.messaging import columns
+from tocsin.messaging.following import CHAIN_MAX, Followed, Key, told_of
 from tocsin.messaging.values import AddressChanged
-
-CHAIN_MAX = 8  # a number that changed more often than that is followed no further
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Line:
 
 Lines = Mapping[str, Line]
 Named = tuple[Line | None, Mapping[AddressKind, str], datetime]  # on which line, how somebody is called, when
-Key = tuple[str, str, str]  # portfolio, kind, value
+Changed = tuple[str, str, str, str, datetime]  # portfolio, kind, the address before and after, when
 
 # A name that is told again is written again after an hour only: every status tells both names of a person.
 _NAME = """
@@ -46,44 +44,48 @@ WHERE ((excluded.seen_at, excluded.other_value) > (n.seen_at, n.other_value) OR 
   AND (excluded.other_value <> n.other_value OR excluded.seen_at > n.seen_at + interval '1 hour')
 RETURNING portfolio, kind, value, xmax <> 0
 """
-# Somebody else has a number now: its name and the older one, which still says that it is its number, are two people.
-# Unless one is known to have become the other, nobody knows where the first is reached; and what is known stays. One
-# look into an index for each, whatever the planner believes of a table that grows by thousands of rows a second.
-_GIVEN_UP = """
-WITH older AS (
-    SELECT o.id, told.portfolio, told.kind, told.value, now.seen_at
-      FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
-     CROSS JOIN LATERAL (
-        SELECT other_kind, other_value, seen_at FROM tocsin_addressname
-         WHERE portfolio = told.portfolio AND kind = told.kind AND value = told.value AND other_kind <> kind
-        OFFSET 0) now
-     CROSS JOIN LATERAL (
-        SELECT id, value FROM tocsin_addressname
-         WHERE other_value = told.value AND portfolio = told.portfolio AND other_kind = told.kind
-           AND kind = now.other_kind AND value <> now.other_value AND seen_at < now.seen_at OFFSET 0) o
-      LEFT JOIN LATERAL (
-        SELECT 1 AS known FROM tocsin_addressname
-         WHERE portfolio = told.portfolio AND kind = now.other_kind AND value = o.value AND other_kind = kind
-        OFFSET 0) became ON TRUE
-     WHERE became.known IS NULL),
-gone AS (
-    DELETE FROM tocsin_addressname WHERE id IN (SELECT id FROM older))
-INSERT INTO tocsin_addressname AS n (portfolio, kind, value, other_kind, other_value, seen_at, learned_at)
-SELECT DISTINCT portfolio, kind, value, kind, '', seen_at, %s::timestamptz FROM older
-ON CONFLICT (portfolio, kind, value, other_kind)
-DO UPDATE SET seen_at = excluded.seen_at, learned_at = excluded.learned_at
- WHERE n.other_value = '' AND excluded.seen_at > n.seen_at
-"""
-_BECAME = """
-SELECT n.portfolio, n.kind, n.value, n.other_value, n.seen_at, coalesce(n.learned_at, n.seen_at)
-  FROM tocsin_addressname n
-  JOIN unnest(%s::text[], %s::text[], %s::text[]) AS asked(portfolio, kind, value)
-    ON n.portfolio = asked.portfolio AND n.kind = asked.kind AND n.value = asked.value AND n.other_kind = n.kind
-"""
-_LEARNED = """
-UPDATE tocsin_addressname n SET learned_at = %s
+# Somebody else has a number now: its name and the older one, which still says that it is its number, are two people,
+# unless one is known to have become the other. One look into an index for each, whatever the planner believes of a
+# table that grows by thousands of rows a second.
+_OLDER = """
+SELECT told.portfolio, told.kind, told.value, o.seen_at, o.id, o.value, now.other_kind, now.other_value, now.seen_at
   FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
- WHERE n.portfolio = told.portfolio AND n.kind = told.kind AND n.value = told.value AND n.other_kind = told.kind
+ CROSS JOIN LATERAL (
+    SELECT other_kind, other_value, seen_at FROM tocsin_addressname
+     WHERE portfolio = told.portfolio AND kind = told.kind AND value = told.value
+    OFFSET 0) now
+ CROSS JOIN LATERAL (
+    SELECT id, value, seen_at FROM tocsin_addressname
+     WHERE other_value = told.value AND portfolio = told.portfolio AND other_kind = told.kind
+       AND kind = now.other_kind AND value <> now.other_value AND seen_at < now.seen_at OFFSET 0) o
+ ORDER BY 1, 2, 3, 4
+"""
+_GIVEN_UP = """
+INSERT INTO tocsin_addresschange (portfolio, kind, value, other, since_at, at, learned_at, doubtful)
+SELECT portfolio, kind, value, '', since_at, at, %s::timestamptz, FALSE
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+       AS given(portfolio, kind, value, since_at, at)
+ON CONFLICT (portfolio, kind, value, at, other, since_at) DO NOTHING
+"""
+# Of a number that was known to be in use again, under a name or because somebody took it, a change is told late.
+_CHANGED = """
+INSERT INTO tocsin_addresschange (portfolio, kind, value, other, at, learned_at, doubtful)
+SELECT portfolio, kind, value, other, at, %s::timestamptz,
+       kind = 'phone' AND (
+         EXISTS (SELECT 1 FROM tocsin_addressname n
+                  WHERE n.portfolio = told.portfolio AND n.kind = told.kind AND n.value = told.value
+                    AND n.seen_at > told.at)
+         OR EXISTS (SELECT 1 FROM tocsin_addresschange c
+                     WHERE c.other = told.value AND c.portfolio = told.portfolio AND c.kind = told.kind
+                       AND c.at >= told.at))
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+       AS told(portfolio, kind, value, other, at)
+ON CONFLICT (portfolio, kind, value, at, other, since_at) DO NOTHING
+RETURNING portfolio, kind, value, other, at
+"""
+_ALSO = """
+SELECT value FROM tocsin_addressname WHERE other_value = ANY(%(asked)s::text[])
+ UNION SELECT value FROM tocsin_addresschange WHERE other = ANY(%(asked)s::text[])
 """
 _WINDOWS_FOLLOW = """
 WITH moved AS (
@@ -159,10 +161,7 @@ def name(said: Iterable[Named]) -> list[Key]:
         ):
             newest[key] = max(newest.get(key, (at, other)), (at, other))
     news = _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
-    changed = [key for *key, is_known in news if is_known and key[1] == AddressKind.PHONE]
-    if changed:
-        with connection.cursor() as cursor:
-            cursor.execute(_GIVEN_UP, [*(list(column) for column in zip(*changed, strict=True)), clock.now()])
+    _give_up(_known_of_others(newest, news))
     joined = [key for *key, _is_known in news if key[1] == AddressKind.WHATSAPP]
     if joined:
         with connection.cursor() as cursor:
@@ -170,12 +169,47 @@ def name(said: Iterable[Named]) -> list[Key]:
     return [(portfolio, kind, value) for portfolio, kind, value, _is_known in news]
 
 
+def _known_of_others(
+    newest: Mapping[tuple[str, str, str, str], tuple[datetime, str]], news: Sequence[tuple[str, str, str, bool]]
+) -> list[Key]:
+    """Return the numbers that may be known as somebody else's too: by a newer name, or by an older one told late."""
+    told = {key[:3] for key in news}
+    changed = {key[:3] for key in news if key[3] and key[1] == AddressKind.PHONE}
+    for (portfolio, kind, value, other_kind), (_at, other) in newest.items():
+        number = (portfolio, other_kind, other)
+        if other_kind == AddressKind.PHONE and (portfolio, kind, value) in told and number not in told:
+            changed.add(number)
+    return sorted(changed)
+
+
+def _give_up(numbers: Sequence[Key]) -> None:
+    """Note who has a number no more because it is known as somebody else's since; what is known of them stays."""
+    if not numbers:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDER, [list(column) for column in zip(*numbers, strict=True)])
+        found = cursor.fetchall()
+    if not found:
+        return
+    became = Followed((row[0], row[6], row[5]) for row in found)
+    others = [row for row in found if row[7] not in became.ever(row[0], row[6], row[5])]
+    rows: list[tuple[object, ...]] = []
+    for key, olders in groupby(others, key=lambda row: row[:3]):
+        of_number = list(olders)
+        moments = [row[3] for row in of_number]  # each had it until the next was seen with it
+        rows += [(*key, since, at) for since, at in zip(moments, [*moments[1:], of_number[-1][8]], strict=True)]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM tocsin_addressname WHERE id = ANY(%s)", [[row[4] for row in others]])
+            cursor.execute(_GIVEN_UP, [clock.now(), *(list(column) for column in zip(*rows, strict=True))])
+
+
 def names_of(address: str) -> set[str]:
     """Return an address with all that became it, and what the same person is or was called."""
     names, asked = {address}, {address}
     for _ in range(CHAIN_MAX):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT value FROM tocsin_addressname WHERE other_value = ANY(%s::text[])", [sorted(asked)])
+            cursor.execute(_ALSO, {"asked": sorted(asked)})
             asked = {value for (value,) in cursor.fetchall()} - names
         if not asked:
             break
@@ -184,42 +218,38 @@ def names_of(address: str) -> set[str]:
 
 
 def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
-    """Let what is known of an old address follow to the new one; customers' own address books too."""
-    known = [(each, line) for each, line in told if line is not None and each.before != each.after]
-    if not known:
+    """Let what is known of an old address follow to the new one; customers' own address books too.
+
+    What is told again changes and records nothing.
+    """
+    rows: set[Changed] = {
+        (line.portfolio, each.kind.value, each.before, each.after, each.at)
+        for each, line in told if line is not None and each.before != each.after
+    }  # fmt: skip
+    if not rows:
         return
-    newest: dict[tuple[str, str, str, str], tuple[datetime, str]] = {}
-    for each, line in known:
-        key = (line.portfolio, each.kind.value, each.before, each.kind.value)
-        newest[key] = max(newest.get(key, (each.at, each.after)), (each.at, each.after))
-    fresh = _fresh(newest)
-    _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
+    newest: dict[Key, tuple[datetime, str]] = {}
+    for key, changes in told_of(row[:3] for row in rows).items():
+        if moved := [(each.at, each.other) for each in changes if each.other]:
+            newest[key] = max(moved)
     with connection.cursor() as cursor:
-        for (portfolio, kind, before, _), (at, after) in sorted(newest.items(), key=lambda item: item[1][0]):
+        cursor.execute(_CHANGED, [clock.now(), *(list(column) for column in zip(*sorted(rows), strict=True))])
+        new: list[Changed] = sorted(cursor.fetchall(), key=lambda row: (row[4], row))
+        for portfolio, kind, before, after, at in new:
             asked = {"portfolio": portfolio, "kind": kind, "before": before, "after": after, "at": at}
             cursor.execute(_WINDOWS_FOLLOW, asked)
             cursor.execute(_PAIRS_FOLLOW, asked)
             cursor.execute(_OBJECTIONS_FOLLOW, asked)
+    # An older one, told late, is of somebody whom address books have elsewhere by now.
+    fresh = [row for row in new if row[:3] not in newest or (row[4], row[3]) > newest[row[:3]]]
     if not fresh:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _LEARNED, [clock.now(), *(list(column) for column in zip(*(key[:3] for key in fresh), strict=True))]
-        )
-    for key in fresh:
-        customers.change_address(AddressKind(key[1]), before=key[2], after=newest[key][1])
+    for _portfolio, kind, before, after, _at in fresh:
+        customers.change_address(AddressKind(kind), before=before, after=after)
     journal.write(
         verb="messaging.addresses_changed", subject="customers", by=MACHINE, facts={"addresses": len(fresh)},
-        rows=[(f"{kind} {before} -> {newest[(portfolio, kind, before, other)][1]}", before)
-              for portfolio, kind, before, other in fresh],
+        rows=[(f"{kind} {before} -> {after}", before) for _portfolio, kind, before, after, _at in fresh],
     )  # fmt: skip
-
-
-def _fresh(newest: Mapping[tuple[str, str, str, str], tuple[datetime, str]]) -> list[tuple[str, str, str, str]]:
-    """Return the changes that were not known yet, so that a repeated webhook changes and records nothing."""
-    keys = sorted(newest)
-    known = {(portfolio, kind, value): (at, other) for portfolio, kind, value, other, at, _l in _became(keys) if other}
-    return [key for key in keys if known.get(key[:3]) is None or known[key[:3]] < newest[key]]
 
 
 def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[tuple[str, str, str, bool]]:
@@ -231,61 +261,3 @@ def _write(rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> list[tup
     with connection.cursor() as cursor:
         cursor.execute(_NAME, given)
         return list(cursor.fetchall())
-
-
-def _became(keys: Iterable[Sequence[str]]) -> list[tuple[str, str, str, str, datetime, datetime]]:
-    asked = [list(column) for column in zip(*(key[:3] for key in keys), strict=True)]
-    if not asked:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(_BECAME, asked)
-        return list(cursor.fetchall())
-
-
-class _Change(NamedTuple):
-    """What an address became (empty: somebody else's), when, and when that was taken in."""
-
-    other: str
-    at: datetime
-    learned_at: datetime
-
-
-class Followed:
-    """Answers what addresses became; asks the database once for all of them."""
-
-    def __init__(self, keys: Iterable[Key]) -> None:
-        self._became: dict[Key, _Change] = {}
-        asked: set[Key] = set(keys)
-        seen = set(asked)
-        for _ in range(CHAIN_MAX):
-            found = _became(sorted(asked)) if asked else []
-            for portfolio, kind, value, other, at, learned_at in found:
-                self._became[(portfolio, kind, value)] = _Change(other, at, learned_at)
-            asked = {(portfolio, kind, other) for portfolio, kind, _value, other, *_when in found} - seen
-            seen |= asked
-            if not asked:
-                break
-
-    def __call__(self, portfolio: str, kind: str, value: str, *, at: datetime) -> str:
-        """Return the address somebody has now who used this one at a moment, as far as it is known."""
-        for _ in range(CHAIN_MAX):
-            change = self._became.get((portfolio, kind, value))
-            if change is None or not change.other or change.at < at:
-                break
-            value = change.other
-        return value
-
-    def of_queued(self, portfolio: str, kind: str, value: str, *, queued_at: datetime) -> str:
-        """Return the address of now of whom a message was queued for; empty when it is somebody else's by now.
-
-        Until a change was taken in, address books had the old address: what was queued before that is for its person.
-        """
-        change = self._became.get((portfolio, kind, value))
-        if change is None or change.learned_at < queued_at:
-            return value
-        for _ in range(CHAIN_MAX):
-            value, had_since = change.other, change.at
-            change = self._became.get((portfolio, kind, value))
-            if not value or change is None or change.at < had_since:
-                break
-        return value

@@ -10,7 +10,7 @@ from tocsin.customers.values import AddressKind
 from tocsin.journal import commands as journal
 from tocsin.journal.values import MACHINE, Author
 from tocsin.kernel import clock
-from tocsin.messaging.naming import Followed
+from tocsin.messaging.following import Followed
 from tocsin.messaging.values import Objection, Purpose, StandingObjection
 from tocsin.staff import permissions
 from tocsin.staff.permissions import Act
@@ -40,7 +40,7 @@ _SAME = """
   FROM unnest(%s::text[], %s::text[]) AS asked(kind, value) CROSS JOIN LATERAL (
        SELECT asked.kind, asked.value
         UNION SELECT n.kind, n.value FROM tocsin_addressname n WHERE n.other_value = asked.value
-                 AND n.other_kind = asked.kind AND n.kind <> n.other_kind) AS same
+                 AND n.other_kind = asked.kind) AS same
   JOIN tocsin_personobjection o ON o.kind = same.kind AND o.address = same.value AND o.lifted_at IS NULL"""
 _STANDING = f"""
 SELECT DISTINCT o.kind, o.address, o.purpose, o.reason, o.since_at{_SAME}

@@ -208,3 +208,70 @@ def test_a_number_that_is_of_no_account_is_followed_too(outbox: Any):
     outbox.queue(outbox.draft(address=ANA, channel="alone"))
     naming.change([(AddressChanged(AddressKind.PHONE, ANA, LATER_ANA, clock.now()), Line("alone", "", "alone"))])
     assert [message.address for message in outbox.claim(channel="alone").messages] == [LATER_ANA]
+
+
+def test_a_number_that_changed_hands_twice_leads_to_nobody_s_but_hers(outbox: Any):
+    (hers,) = outbox.queue(outbox.draft(address=ANA))
+    became(ANA, LATER_ANA)  # then somebody had the number, and has another one since
+    (somebody_s,) = outbox.queue(outbox.draft(address=ANA))
+    became(ANA, "+34600000008")
+    outbox.queue(outbox.draft(address=ANA))  # for whoever has it now
+    assert {message.id: message.address for message in outbox.claim().messages if message.address != ANA} == {
+        hers: LATER_ANA, somebody_s: "+34600000008"
+    }  # fmt: skip
+    assert {each.id for each in queries.messages(address=LATER_ANA)} >= {hers}
+
+
+def test_a_number_that_changed_hands_before_the_first_change_was_told_leads_to_her_all_the_same(outbox: Any):
+    changed_at = clock.now()
+    (hers,) = outbox.queue(outbox.draft(address=ANA, not_before_at=changed_at + timedelta(hours=2)))
+    with clock.fixed(changed_at + timedelta(hours=2)):
+        became(ANA, "+34600000008", at=changed_at + timedelta(hours=1))
+        became(ANA, LATER_ANA, at=changed_at + timedelta(minutes=1))  # told late
+        assert [(message.id, message.address) for message in outbox.claim().messages] == [(hers, LATER_ANA)]
+
+
+def test_who_lost_a_number_that_had_changed_hands_before_gets_nothing_sent_to_the_third(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=9))
+    became(ANA, LATER_ANA, at=clock.now() - timedelta(days=8))
+    seen(ANA, SOMEBODY_S, at=clock.now() - timedelta(days=7))
+    (somebody_s,) = outbox.queue(outbox.draft(address=ANA))
+    seen(ANA, "ES.3")
+    assert not outbox.claim().messages
+    assert outbox.message(somebody_s).reason == Reason.ADDRESS_GIVEN_UP
+
+
+def test_an_older_name_that_is_told_late_shows_who_lost_the_number_too(outbox: Any):
+    seen(ANA, SOMEBODY_S, at=clock.now() - timedelta(hours=1))
+    (hers,) = outbox.queue(outbox.draft(address=ANA))
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    assert not outbox.claim().messages
+    assert outbox.message(hers).reason == Reason.ADDRESS_GIVEN_UP
+
+
+def test_what_was_queued_for_the_new_owner_never_goes_to_her_whose_change_is_told_late(outbox: Any):
+    changed_at = clock.now() - timedelta(hours=2)
+    seen(ANA, SOMEBODY_S, at=changed_at + timedelta(hours=1))
+    (somebody_s,) = outbox.queue(outbox.draft(address=ANA))
+    became(ANA, LATER_ANA, at=changed_at)
+    assert not outbox.claim().messages
+    assert outbox.message(somebody_s).reason == Reason.ADDRESS_GIVEN_UP
+
+
+def test_another_scoped_id_of_hers_does_not_hide_that_somebody_else_has_her_number(outbox: Any):
+    seen(ANA, HERS, at=clock.now() - timedelta(days=3))
+    (hers,) = outbox.queue(outbox.draft(address=ANA))
+    became(HERS, "ES.9", kind=AddressKind.WHATSAPP, at=clock.now() - timedelta(days=2))
+    seen(ANA, SOMEBODY_S)
+    assert not outbox.claim().messages
+    assert outbox.message(hers).reason == Reason.ADDRESS_GIVEN_UP
+
+
+def test_a_change_that_is_told_again_changes_nothing(outbox: Any):
+    at = clock.now()
+    became(ANA, LATER_ANA, at=at)
+    entries = models.AddressChange.objects.count()
+    outbox.wrote(ANA, at=at - timedelta(minutes=1))
+    became(ANA, LATER_ANA, at=at)
+    assert models.AddressChange.objects.count() == entries == 1
+    assert list(models.ServiceWindow.objects.values_list("address", flat=True)) == [ANA]

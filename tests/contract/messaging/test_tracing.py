@@ -110,9 +110,9 @@ def test_an_answer_within_the_second_is_none_that_came_before(outbox: Any, read:
 def test_messages_are_found_by_what_is_known_of_them(outbox: Any, read: Any):
     message = outbox.message(read)
     assert [each.id for each in queries.messages(address=message.address)] == [read]
-    models.AddressName.objects.create(
-        portfolio="p", kind="phone", value=message.address, other_kind="phone", other_value="+33612000000",
-        seen_at=message.queued_at,
+    models.AddressChange.objects.create(
+        portfolio="p", kind="phone", value=message.address, other="+33612000000", at=message.queued_at,
+        learned_at=message.queued_at,
     )  # fmt: skip
     assert [each.id for each in queries.messages(address="+33612000000")] == [read]
     assert [each.id for each in queries.messages(states=[message.state])] == [read]

@@ -13,7 +13,8 @@ from tocsin.messaging import commands, queries
 from tocsin.messaging.values import Accepted
 
 TABLES = (
-    "webhookintake", "inboundmessage", "inboundmedia", "messagebody", "servicewindow", "addressname", "personobjection",
+    "webhookintake", "inboundmessage", "inboundmedia", "messagebody", "servicewindow", "addressname",
+    "addresschange", "personobjection",
     "messagetemplate", "messageprice", "messagestatus", "messageattempt", "outboundmessage", "pairpace",
 )  # fmt: skip
 STAMP = int(NOW.timestamp())
@@ -123,6 +124,7 @@ def ended(ours: list[Any]) -> dict[str, Any]:
         "inbound": rows_of("InboundMessage", "provider_id", "address", "address_kind", "at", "kind", "digest"),
         "windows": rows_of("ServiceWindow", "channel", "address", "last_inbound_at"),
         "names": rows_of("AddressName", "kind", "value", "other_kind", "other_value"),
+        "changes": rows_of("AddressChange", "kind", "value", "other", "at"),
         "objections": rows_of("PersonObjection", "kind", "address", "purpose", "since_at", "lifted_at"),
         "templates": rows_of("MessageTemplate", "name", "status", "held_reason"),
         "line": (health, queries.channel("main").held_reason),
