@@ -25,6 +25,7 @@ NEXT_WORD_SECONDS = 30
 START_SECONDS_MAX = 3600  # replaying what a killed server left can take minutes
 POLL_SECONDS = 0.2
 SILENCE_SECONDS_MAX = 20
+REMAINS_SECONDS_MAX = 60  # processes of a killed server end within moments, unless they are in the middle of something
 EMPTY_SECONDS_MAX = 2  # a server that is starting fills its file of the process number within moments
 _ACCEPTING, _NO_ANSWER = 0, 2  # exit codes of pg_isready; 1 is rejecting: starting up or shutting down
 _NO_SUCH_PROCESS = 2**31 - 1  # above every process number Linux and macOS give out
@@ -108,13 +109,12 @@ def _make_cluster(place: Place) -> None:
 
 def _start(place: Place) -> None:
     """Start the server unless it runs, and wait until it answers; a recovery that takes minutes is said on stderr."""
-    if _process_lives(place):
-        number = _number_named(place)
-        if number is not None and not _is_postgres(number):
-            _forget_dead_server(place)
-        elif _answers(place):
-            return
-    _clear_empty(place.data / "postmaster.pid")
+    if _process_lives(place) and not _names_a_stranger(_number_file(place)) and _answers(place):
+        return
+    for path in (_number_file(place), place.socket_folder / f"{database_place.SOCKET_NAME}.lock"):
+        if _names_a_stranger(path):
+            _forget_dead_server(path)
+    _clear_empty(_number_file(place))
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(place.socket_folder),
@@ -135,9 +135,11 @@ def _start(place: Place) -> None:
     if place.log.exists() and place.log.stat().st_size > 1_000_000:
         place.log.rename(place.log.with_suffix(".log.1"))
     arguments = ("start", "--pgdata", place.data, "--log", place.log, "--options", options, "-w")
-    starting = place.process("pg_ctl", *arguments, "-t", str(START_SECONDS_MAX))
-    if _wait(starting) != 0:
-        raise _not_started(place)
+    began = time.monotonic()
+    while _wait(place.process("pg_ctl", *arguments, "-t", str(START_SECONDS_MAX))) != 0:
+        if not _is_held_by_remains(place) or time.monotonic() - began > REMAINS_SECONDS_MAX:
+            raise _not_started(place)
+        time.sleep(POLL_SECONDS)
 
 
 def _process_lives(place: Place) -> bool:
@@ -148,7 +150,7 @@ def _answers(place: Place) -> bool:
     """Wait for a server that a killed command left starting, recovering or stopping; whether it answers in the end."""
     began, next_word = time.monotonic(), FIRST_WORD_SECONDS
     while (state := place.run("pg_isready", "--host", place.socket_folder).returncode) != _ACCEPTING:
-        if state == _NO_ANSWER and not _process_lives(place):
+        if state == _NO_ANSWER and (not _process_lives(place) or _names_a_stranger(_number_file(place))):
             return False
         waited = round(time.monotonic() - began)
         if waited > START_SECONDS_MAX:
@@ -178,8 +180,17 @@ def _say_waiting(seconds: int) -> None:
     _say(words.format(seconds=seconds))
 
 
+def _is_held_by_remains(place: Place) -> bool:
+    """Whether it did not start because processes of a server that was killed have not all noticed that yet."""
+    return any("pre-existing shared memory block" in line for line in _last_lines(place))
+
+
+def _last_lines(place: Place) -> list[str]:
+    return place.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:] if place.log.exists() else []
+
+
 def _not_started(place: Place) -> DatabaseUnavailable:
-    last = place.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:] if place.log.exists() else []
+    last = _last_lines(place)
     return DatabaseUnavailable(
         _("The private database did not start: {lines}").format(lines=" / ".join(last)),
         where=place.log,
@@ -187,34 +198,44 @@ def _not_started(place: Place) -> DatabaseUnavailable:
     )
 
 
-def _number_named(place: Place) -> int | None:
-    """Return the process number in ``postmaster.pid``; none when a server that is ending has just removed the file."""
+def _number_file(place: Place) -> Path:
+    return place.data / "postmaster.pid"
+
+
+def _names_a_stranger(path: Path) -> bool:
+    """Whether the process number a server left in a file is no server's any more; one that is ending removes it."""
     with suppress(FileNotFoundError, ValueError):
-        return int((place.data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
-    return None
+        return not _is_postgres(int(path.read_text(encoding="utf-8").split("\n", 1)[0]))
+    return False
 
 
 def _is_postgres(number: int) -> bool:
-    """Whether a process is a PostgreSQL, or has just ended as one may; after a restart its number may be anybody's."""
-    if Path("/proc/self/comm").exists():
+    """Whether a process is a PostgreSQL, or has just ended as one may; after a restart its number may be anybody's.
+
+    One that was killed in a container where nobody waits for it keeps its number for ever, and is none any more.
+    """
+    if Path("/proc/self/stat").exists():
         try:
-            name = Path(f"/proc/{number}/comm").read_text(encoding="utf-8", errors="replace")
+            told = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             return True
-        return "postgres" in name
+        name, _, state = told.rpartition(")")  # "7 (postgres) S ..."; a name may hold brackets
+        return "postgres" in name and state.split()[0] != "Z"
     named = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(number)], capture_output=True, text=True, check=False)
     return named.returncode != 0 or "postgres" in named.stdout
 
 
-def _forget_dead_server(place: Place) -> None:
-    """Put an impossible process number in ``postmaster.pid``, whose number now belongs to a stranger.
+def _forget_dead_server(path: Path) -> None:
+    """Put an impossible process number in ``postmaster.pid`` or its like beside the socket.
 
-    PostgreSQL would refuse to start beside it. Its other guard, the shared memory named in the same file, stays.
+    PostgreSQL would refuse to start beside it. Its other guard, the shared memory named in the first file, stays.
     """
-    path = place.data / "postmaster.pid"
-    _number, rest = path.read_text(encoding="utf-8").split("\n", 1)
+    try:
+        _number, _, rest = path.read_text(encoding="utf-8").partition("\n")
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return  # a server that was ending has removed it
     replaced = f"{_NO_SUCH_PROCESS}\n{rest}"
-    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
         handle.write(replaced)
 
@@ -222,11 +243,12 @@ def _forget_dead_server(place: Place) -> None:
 def _clear_empty(path: Path) -> None:
     """Remove an empty ``postmaster.pid``, which a power cut leaves and PostgreSQL refuses to start beside."""
     began = time.monotonic()
-    while path.exists() and path.stat().st_size == 0:
-        if time.monotonic() - began > EMPTY_SECONDS_MAX:
-            path.unlink()
-            return
-        time.sleep(POLL_SECONDS)
+    with suppress(FileNotFoundError):
+        while path.stat().st_size == 0:
+            if time.monotonic() - began > EMPTY_SECONDS_MAX:
+                path.unlink()
+                return
+            time.sleep(POLL_SECONDS)
 
 
 def _stop(place: Place) -> None:

@@ -58,6 +58,12 @@ def process_number(place: Place) -> int:
     return int((place.data / "postmaster.pid").read_text().split("\n")[0])
 
 
+def name_in_files(place: Place, number: int, rest: str) -> None:
+    """Let the files a killed server left name another process."""
+    (place.data / "postmaster.pid").write_text(f"{number}\n{rest}")
+    (place.socket_folder / f"{database_place.SOCKET_NAME}.lock").write_text(f"{number}\n{rest}")
+
+
 def lives(place: Place) -> bool:
     return place.run("pg_ctl", "status", "--pgdata", place.data).returncode == 0
 
@@ -165,10 +171,45 @@ def test_a_process_number_that_now_belongs_to_a_stranger_does_not_keep_the_serve
         os.kill(process_number(made), signal.SIGKILL)
     sleeping = Place(made.base, Path(shutil.which("sleep")).parent, made.socket_folder, made.runner)
     with sleeping.process("sleep", "600") as foreign:
-        (made.data / "postmaster.pid").write_text(f"{foreign.pid}\n{left_over}")
+        name_in_files(made, foreign.pid, left_over)
         with database_server.running(made):
             assert kept(made) == "here"
         foreign.kill()
+
+
+def test_what_a_killed_server_left_running_is_waited_for(made: Place, monkeypatch: pytest.MonkeyPatch):
+    """Each of its processes notices by itself, and until the last has, PostgreSQL refuses to start."""
+    looks = []
+
+    def goes_on(place: Place) -> bool:
+        looks.append(is_held(place))
+        os.kill(left, signal.SIGCONT)
+        return looks[-1]
+
+    is_held = database_server._is_held_by_remains
+    monkeypatch.setattr(database_server, "_is_held_by_remains", goes_on)
+    with database_server.running(made):
+        session = connected(made)
+        left = session.info.backend_pid
+        os.kill(left, signal.SIGSTOP)
+        os.kill(process_number(made), signal.SIGKILL)
+        with database_server.running(made):
+            assert kept(made) == "here"
+        session.close()
+    assert looks and all(looks)
+
+
+def test_a_killed_server_nobody_waited_for_is_none(made: Place):
+    """As in a container whose first process does not wait for its orphans."""
+    with database_server.running(made):
+        left_over = (made.data / "postmaster.pid").read_text().split("\n", 1)[1]
+        os.kill(process_number(made), signal.SIGKILL)
+    ended = made.process("postgres", "--version")
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    name_in_files(made, ended.pid, left_over)
+    with database_server.running(made):
+        assert kept(made) == "here"
+    assert ended.wait() == 0
 
 
 def test_a_half_made_cluster_is_cleared_away_and_never_used(place: Place):
