@@ -23,7 +23,7 @@ from tocsin.staff.ports import SealedPlace
 from tocsin.staff.values import KeyUse, Moved, PlaceResealed, Resealed
 
 ROWS_AT_ONCE = 2_000
-PASSES_MAX = 50
+HELD_SECONDS_MAX = 60.0
 PAUSE_SECONDS = 0.2  # before looking again for rows that others held
 WRITERS_SECONDS_MAX = 60.0
 Told = Callable[[str, int, int], None]  # a place, how many of its values are done, of how many
@@ -135,16 +135,17 @@ def reseal(places: Sequence[SealedPlace], *, told: Told) -> Resealed:
 def _resealed(place: SealedPlace, older: Sequence[bytes], *, told: Told) -> PlaceResealed:
     wanted = left = _sealed_by(older, place)
     moved = broken = 0
-    for _pass in range(PASSES_MAX):
-        if left <= broken:
-            break
-        if moved:
-            threading.Event().wait(PAUSE_SECONDS)  # somebody holds the rows that are left
+    until = None
+    while left > broken:
         after, broken = None, 0
         while (batch := place.reseal(older, after=after, limit=ROWS_AT_ONCE)).last is not None:
             after, moved, broken = batch.last, moved + batch.count, broken + batch.broken
             told(place.what, moved, wanted)
         left = _sealed_by(older, place)
+        until = until or time.monotonic() + HELD_SECONDS_MAX  # a first look at all of it may take longer than that
+        if left <= broken or time.monotonic() > until:
+            break
+        _pause()  # somebody holds the rows that are left
     return PlaceResealed(place.what, moved=moved, left=left, broken=broken)
 
 
@@ -157,9 +158,13 @@ def _waited_for_writers(tables: Sequence[str]) -> bool:
     until = time.monotonic() + WRITERS_SECONDS_MAX
     writing = _writers(tables)
     while writing and time.monotonic() < until:
-        threading.Event().wait(PAUSE_SECONDS)
+        _pause()
         writing &= _writers(tables)
     return not writing
+
+
+def _pause() -> None:
+    threading.Event().wait(PAUSE_SECONDS)
 
 
 def _writers(tables: Sequence[str]) -> set[str]:

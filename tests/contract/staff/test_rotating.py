@@ -174,10 +174,10 @@ def test_a_key_is_not_removed_while_somebody_may_still_commit_what_it_sealed(
         with transaction.atomic():
             messaging.queue_messages(drafts(1, text="slow"), by=MACHINE)
             written.set()
-            commit.wait(30)
+            commit.wait(60)
 
     thread = in_thread(slow)
-    assert written.wait(10)
+    assert written.wait(60)
     sealed.rotate()
     assert sealed.reseal().removed == ()
     commit.set()
@@ -232,16 +232,47 @@ def test_rows_and_files_that_somebody_holds_or_erases_are_left_to_them(sealed: A
             list(models.InboundMedia.objects.select_for_update().all())
             models.WebhookIntake.objects.update(sealed=None)
             held.set()
-            free.wait(30)
+            free.wait(60)
 
     thread = in_thread(hold)
-    assert held.wait(10)
+    assert held.wait(60)
     sealed.rotate()
     threading.Timer(0.5, free.set).start()
     assert sealed.reseal().removed
     thread.join()
     assert models.WebhookIntake.objects.get().sealed is None
     assert sealed.opened_but("webhook") == {name: each for name, each in opened.items() if name != "webhook"}
+
+
+@pytest.mark.parametrize("is_freed", [True, False])
+def test_rows_that_somebody_only_reads_and_holds_are_waited_for_and_not_for_ever(
+    sealed: Any, monkeypatch: pytest.MonkeyPatch, is_freed: bool
+) -> None:
+    """As a worker holds the webhooks it takes in, before it writes anything."""
+    (before,) = names()
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(models.WebhookIntake.objects.select_for_update().all())
+            held.set()
+            free.wait(60)
+
+    def paused() -> None:
+        if is_freed:
+            free.set()
+            thread.join()
+
+    thread = in_thread(hold)
+    assert held.wait(60)
+    sealed.rotate()
+    monkeypatch.setattr(resealing, "HELD_SECONDS_MAX", 60.0 if is_freed else 0.0)
+    monkeypatch.setattr(resealing, "_pause", paused)
+    done = sealed.reseal()
+    left = {each.what: each.left for each in done.places if each.left}
+    assert (left, done.removed) == (({}, (before,)) if is_freed else ({"bodies of webhooks": 1}, ()))
+    free.set()
+    thread.join()
 
 
 def test_a_value_that_was_changed_is_left_and_its_key_kept(sealed: Any) -> None:
@@ -296,10 +327,10 @@ def test_two_do_not_rotate_at_once(sealed: Any) -> None:
     def other() -> None:
         with resealing.alone():
             begun.set()
-            free.wait(10)
+            free.wait(60)
 
     thread = in_thread(other)
-    assert begun.wait(10)
+    assert begun.wait(60)
     with pytest.raises(RotationUnderWay):
         sealed.rotate()
     free.set()
