@@ -52,7 +52,7 @@ def mails(catching: tuple[str, str]) -> tuple[str, str]:
 def post(address: str, path: str, body: Any) -> Any:
     headers = {"Authorization": "Bearer T", "Content-Type": "application/json"}
     request = urllib.request.Request(address + path, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

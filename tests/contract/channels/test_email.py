@@ -111,8 +111,8 @@ def server(loop: Loop) -> Iterator[Callable[..., Scripted]]:
 
 def connected(port: int, *, secrets: dict[str, str] | None = None, **settings: Any) -> channel.Email:
     given = {
-        "host": "127.0.0.1", "port": port, "security": "none", "from": "alarm@larkwave.example", "timeout_seconds": 5,
-        "answer_seconds": 5, **settings,
+        "host": "127.0.0.1", "port": port, "security": "none", "from": "alarm@larkwave.example", "timeout_seconds": 30,
+        "answer_seconds": 30, **settings,
     }  # fmt: skip
     return channel.connect("mail", settings=given, secrets=secrets or {})
 
@@ -222,7 +222,7 @@ def test_who_finds_no_free_connection_in_time_says_so_and_nothing_left(server):
     async def work(email: channel.Email) -> list[Any]:
         return await asyncio.gather(*(email.send(message()) for _ in range(3)), return_exceptions=True)
 
-    email = connected(scripted.port, connections=1, timeout_seconds=0.2, answer_seconds=0.6)
+    email = connected(scripted.port, connections=1, timeout_seconds=1, answer_seconds=3)
     first, *others = run(email, work)
     assert isinstance(first, OutcomeUnknown)
     assert [each.verdict for each in others] == [Verdict.SLOW_LINE] * 2
@@ -328,7 +328,7 @@ def test_a_server_that_takes_nobody_at_present_slows_the_line_and_nothing_hangs(
     async def work(email: channel.Email) -> list[Any]:
         return await asyncio.gather(*(email.send(message()) for _ in range(6)), return_exceptions=True)
 
-    ends = run(connected(scripted.port, connections=3, timeout_seconds=1), work)
+    ends = run(connected(scripted.port, connections=3), work)
     assert {end.verdict for end in ends} == {Verdict.SLOW_LINE}
 
 

@@ -29,7 +29,7 @@ def server() -> Iterator[exim.Exim]:
 def run(server: exim.Exim, work: Callable[[channel.Email], Awaitable[Any]], **settings: Any) -> Any:
     given = {
         "host": "127.0.0.1", "port": server.port, "security": "none", "from": "alarm@larkwave.example",
-        "reports_delivery": True, "timeout_seconds": 10, **settings,
+        "reports_delivery": True, "timeout_seconds": 30, **settings,
     }  # fmt: skip
 
     async def whole() -> Any:

@@ -80,7 +80,7 @@ class Interface:
     def send(self, *, purpose: Purpose = Purpose.SERVICE) -> Any:
         provider = PROVIDERS[self.name]
         given = {
-            "provider": self.name, "from": "alarm@larkwave.example", "from_name": "Lärkwave", "timeout_seconds": 5,
+            "provider": self.name, "from": "alarm@larkwave.example", "from_name": "Lärkwave", "timeout_seconds": 30,
             "unsubscribe_url": "https://larkwave.example/u/{message}",
             "base_url": f"http://127.0.0.1:{self.server.port}", **EXTRA.get(self.name, {}),
         }  # fmt: skip

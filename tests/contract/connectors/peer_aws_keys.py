@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 
 from tocsin.containment.ports import Connector
 from tocsin.containment.values import MeasureKind
@@ -21,7 +22,7 @@ class AwsPeer:
 
     def __init__(self) -> None:
         self._made = 0
-        self._port = 0
+        self._port = free_port()  # and the same after it was away
         self.start()
         self.backend.reset()  # one of a process
         self.secret = self._admin()

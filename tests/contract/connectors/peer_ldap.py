@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ldap3
 import pytest
+from tests.ports import free_port
 
 from tocsin.containment.values import MeasureKind
 from tocsin.integrations.ldap.connector import connect
@@ -99,12 +100,6 @@ pwdChangedTime: {changed:%Y%m%d%H%M%SZ}
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Peer:
     kind = "ldap"
     measures = (MeasureKind.RESET_PASSWORD, MeasureKind.SUSPEND)
@@ -126,7 +121,7 @@ class Peer:
     def settings(self, **more: object) -> dict[str, object]:
         return {
             "address": f"ldap://127.0.0.1:{self.port}", "bind_dn": SERVICE, "base": f"ou=people,{SUFFIX}",
-            "measures": ["reset_password", "suspend"], "timeout_seconds": 5, **more,
+            "measures": ["reset_password", "suspend"], "timeout_seconds": 30, **more,
         }  # fmt: skip
 
     def connector(self, **more: object):
@@ -179,14 +174,14 @@ class Peer:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def start(self) -> None:
         urls = f"ldap://127.0.0.1:{self.port}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if self.tls_port else "")
         self.process = subprocess.Popen(
             [SLAPD, "-d", "0", "-f", self.conf, "-h", urls], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        for _try in range(1000):
+        for _try in range(6000):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
                 return
             with contextlib.suppress(subprocess.TimeoutExpired):

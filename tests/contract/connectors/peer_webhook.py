@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.ports import free_port
+
 from tocsin.containment.ports import Connector
 from tocsin.containment.values import MeasureKind
 from tocsin.integrations.webhook.connector import connect
@@ -39,9 +41,7 @@ class WebhookPeer:
                 "CREATE TABLE member (account TEXT PRIMARY KEY, password_changed_at TEXT, must_change_at TEXT,"
                 " sessions_since TEXT, suspended_at TEXT)"
             )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._made = 0
         self.knows = self.secret
         self.start()
@@ -62,7 +62,7 @@ class WebhookPeer:
     def start(self) -> None:
         told = os.environ | {"WEBHOOK_SECRETS": self.knows, "MEMBERS": str(self.members), "PORT": str(self.port)}
         self._process = subprocess.Popen([sys.executable, "-I", str(self.receiver)], env=told)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
@@ -71,7 +71,7 @@ class WebhookPeer:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def connector(self, *, secrets: dict[str, str] | None = None, **settings: str) -> Connector:
         given = {

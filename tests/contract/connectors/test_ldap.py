@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.ports import free_port
 
 from tocsin.containment.errors import SystemNotUnderstood, SystemUnreachable
 from tocsin.containment.ports import Answer, Holding, Order, Standing
@@ -190,7 +191,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_tls_is_verified_for_both_kinds_of_address(certificate, tmp_path, orders_for):
     cert, key = certificate
     tls = f"TLSCertificateFile {cert}\nTLSCertificateKeyFile {key}\nTLSCACertificateFile {cert}"
-    with peer_ldap.running(tmp_path / "slapd", people=3, tls=tls, tls_port=peer_ldap.free_port()) as slapd:
+    with peer_ldap.running(tmp_path / "slapd", people=3, tls=tls, tls_port=free_port()) as slapd:
         addresses = (
             {"address": f"ldaps://localhost:{slapd.tls_port}"},
             {"address": f"ldap://localhost:{slapd.port}", "starttls": True},

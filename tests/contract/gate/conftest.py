@@ -10,7 +10,7 @@ import pytest
 from tests.unit.gate.conftest import Clock, Writer
 
 
-def eventually(condition, *, seconds=20.0):
+def eventually(condition, *, seconds=60.0):
     """Wait until a condition holds; return what it gave."""
     ends, waiting = time.monotonic() + seconds, threading.Event()
     while time.monotonic() < ends:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.contract.gate.conftest import eventually
 from tests.contract.gate.test_sidecar import Sidecar
+from tests.ports import free_port
 from tests.unit.gate.conftest import OLD_ANDROID, REAUTHENTICATE, SUSPEND, T0, Writer, combination
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "howto" / "put-the-gate-in-front.md"
@@ -35,12 +36,6 @@ IPHONE = "ExampleMusic/1.0 (iPhone; iOS 7)"
 
 def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def free_port():
-    with socket.socket() as plug:
-        plug.bind(("127.0.0.1", 0))
-        return plug.getsockname()[1]
 
 
 class Application(BaseHTTPRequestHandler):
@@ -108,7 +103,7 @@ class Proxy:
             return plug.connect_ex(("127.0.0.1", self.port)) == 0
 
     def ask(self, token=None, *, path="/songs", agent=IPHONE, method="GET", body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"User-Agent": agent, **{name.replace("_", "-"): value for name, value in headers.items()}}
         if token:
             given["Authorization"] = f"Bearer {token}"
@@ -120,7 +115,7 @@ class Proxy:
 
     def stop(self):
         self.process.terminate()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
 
 
 def restore(config):

@@ -32,7 +32,7 @@ class Sidecar:
 
     def connect(self):
         host, port = self.where.rsplit(":", 1)
-        return socket.create_connection((host, int(port)), timeout=10)
+        return socket.create_connection((host, int(port)), timeout=60)
 
     def ask(self, *headers, path="/gate/v1/check", method="GET"):
         lines = [f"{method} {path} HTTP/1.1", "Host: gate", "Connection: close", *headers]
@@ -48,7 +48,7 @@ class Sidecar:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        _, said = self.process.communicate(timeout=20)
+        _, said = self.process.communicate(timeout=60)
         assert self.process.returncode == 0, said
         return said
 
@@ -242,7 +242,7 @@ def test_without_a_list_that_can_be_believed_it_does_not_start(writer):
     path = writer.write(ACCOUNTS, signed=False, **GIVEN)
     command = [sys.executable, "-m", "tocsin_gate", "serve", str(path), "--trust", str(writer.trust_file())]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "gate" / "src")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 2
     assert (
         done.stderr

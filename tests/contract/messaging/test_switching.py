@@ -49,7 +49,7 @@ def test_after_pause_returned_nothing_is_claimed_any_more(committed_outbox: Any)
     claimed, paused = Event(), Event()
 
     def throw() -> None:
-        claimed.wait(10)
+        claimed.wait(60)
         commands.pause("main", reason="stop", by=MONA)
         paused.set()
         connection.close()

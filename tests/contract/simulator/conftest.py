@@ -49,7 +49,7 @@ class Receiver:
     def messages(self) -> list[dict[str, Any]]:
         return [message for _, value in self.values for message in value.get("messages", [])]
 
-    async def until(self, holds: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], bool], *, seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds), self._came:
             await self._came.wait_for(holds)
 
@@ -144,7 +144,7 @@ def with_account() -> Callable[..., None]:
 
     def run(act: Callable[[Account], Awaitable[None]], **given: Any) -> None:
         async def whole() -> None:
-            async with asyncio.timeout(30), account_with(**given) as account:
+            async with asyncio.timeout(240), account_with(**given) as account:
                 await act(account)
 
         coroutine: Coroutine[Any, Any, None] = whole()

@@ -51,7 +51,7 @@ def catching():
 
             def post(made, starttls=False, login=None):
                 try:
-                    with smtplib.SMTP("127.0.0.1", catcher.port, timeout=10) as line:
+                    with smtplib.SMTP("127.0.0.1", catcher.port, timeout=60) as line:
                         if starttls:
                             line.starttls(context=ssl._create_unverified_context())
                         if login:
@@ -68,7 +68,7 @@ def catching():
             async def send(made, **how):
                 return await asyncio.to_thread(post, made, **how)
 
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 try:
                     await act(catcher, send)
                 finally:
@@ -304,7 +304,7 @@ def test_the_command_says_where_it_listens_and_ends_when_told(tmp_path):
         assert running.stdout is not None
         said = running.stdout.readline()
         running.terminate()
-        assert running.wait(5) == 0
+        assert running.wait(60) == 0
     assert re.fullmatch(r"Listening on smtp://127\.0\.0\.1:\d+ and http://127\.0\.0\.1:\d+\n", said)
 
 

@@ -82,7 +82,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield Peer(running.stdout.readline().split()[-1])
     finally:
         running.terminate()
-        running.wait(10)
+        running.wait(60)
         running.stdout.close()
 
 

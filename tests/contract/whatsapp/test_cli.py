@@ -201,7 +201,7 @@ def test_what_became_of_a_message_is_asked_for_where_no_webhook_came(tocsin, tmp
 
 def asked(peer, path, body=None):
     request = Request(f"{peer.address}/_simulator/{path}", data=json.dumps(body).encode() if body else None)
-    with urlopen(request, timeout=5) as answer:
+    with urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
 

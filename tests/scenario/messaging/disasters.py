@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from django.db import Error
@@ -122,10 +123,10 @@ def database_killed(place: Place) -> Strike:
         postmaster = int((place.data / "postmaster.pid").read_text().split("\n", 1)[0])
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         if chance.random() < 0.5:
-            os.kill(int(chance.choice(children)), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended by itself meanwhile
+                os.kill(int(chance.choice(children)), signal.SIGKILL)
         else:
             os.kill(postmaster, signal.SIGKILL)
-            until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), every=0.05)
         bring_back(place)
 
     return strike

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import Error, connection
+from tests.ports import free_port
 
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import MACHINE, Assurance, Author
@@ -222,13 +222,6 @@ def until(
     while not holds():
         assert time.monotonic() < deadline, f"it did not come about in time: {told()}"
         time.sleep(every)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager

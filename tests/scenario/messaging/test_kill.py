@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(300 + 2 * SECONDS_MAX)
 
 def begin(stage: Stage, *, messages: int) -> None:
     """Queue messages on a stage that stands, with the faulty provider."""
-    stage.connect(timeout_seconds=2.0)
+    stage.connect(timeout_seconds=10.0)
     stage.simulate(faults=FAULTS)
     stage.receive()
     stage.queue(messages)

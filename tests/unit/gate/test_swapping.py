@@ -71,7 +71,7 @@ def test_status_and_checks_do_not_wait_for_a_list_that_is_being_checked(gate_of)
     with gate._lock:
         thread = threading.Thread(target=lambda: told.append((gate.status().epoch, gate.check("ann").allow)))
         thread.start()
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert told == [(1, False)]
 
 
@@ -95,7 +95,7 @@ def test_a_gate_nobody_uses_any_more_ends_its_watch(gate_of):
     gate.watch(every_seconds=0.01)
     watcher = gate._watcher
     del gate
-    watcher.join(timeout=20)
+    watcher.join(timeout=60)
     assert not watcher.is_alive()
 
 
@@ -108,7 +108,7 @@ def test_a_child_forked_in_the_middle_of_a_refresh_goes_on(gate_of, writer):
         if child == 0:
             thread = threading.Thread(target=gate.refresh)
             thread.start()
-            thread.join(timeout=20)
+            thread.join(timeout=60)
             os._exit(0 if gate.check("ann").allow and not gate.check("bob").allow else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not gate.check("ann").allow

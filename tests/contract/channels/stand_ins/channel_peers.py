@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import ipaddress
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,7 +24,7 @@ from tocsin.customers.values import AddressKind
 from tocsin.messaging.ports import Sending
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class Mood(StrEnum):
@@ -109,12 +110,12 @@ def looping() -> Iterator[Loop]:
 
 def eventually(holds: Callable[[], bool]) -> bool:
     """Wait until something holds that another thread brings about."""
-    waited = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / 0.01)):
-        if holds():
-            return True
+    waited, until = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > until:
+            return False
         waited.wait(0.01)
-    return holds()
+    return True
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from channel_peers import eventually
+from tests.ports import free_port
 
 PROGRAM = "/usr/sbin/exim4"
 _SETTINGS = """
@@ -103,9 +104,7 @@ def running() -> Iterator[Exim]:
     """Run it until the block ends; its own user must be able to reach its folder, which pytest's are not."""
     folder = Path(tempfile.mkdtemp(prefix="tocsin-exim-"))
     user = "Debian-exim"
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    port = free_port()
     try:
         for name in ("spool", "log"):
             (folder / name).mkdir()
@@ -120,7 +119,7 @@ def running() -> Iterator[Exim]:
             yield Exim(folder, port)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

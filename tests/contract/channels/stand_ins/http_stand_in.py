@@ -1,12 +1,12 @@
 """An HTTP server of a provider in a thread, with moods; what it takes and answers is each provider's own."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 from channel_peers import Loop, Mood
+from tests.ports import free_port
 
 Answer = tuple[int, dict[str, Any] | str, dict[str, str]]  # status, JSON or plain text, headers
 
@@ -21,9 +21,7 @@ class HttpStandIn:
         self._loop, self._take, self._refusals = loop, take, refusals
         self._never = asyncio.Event()  # held here, or what waits for it would be swept up
         self._runner: web.AppRunner | None = None
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port: int = taken.getsockname()[1]
+        self.port = free_port()
 
     @property
     def connections(self) -> int:

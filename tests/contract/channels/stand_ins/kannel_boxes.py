@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from channel_peers import eventually
 from message_centre import Centre
+from tests.ports import free_port
 
 USER, PASSWORD = "tocsin", "hush-kannel-password"
 NOBODY = "+99900"  # numbers the message centre is not asked about
@@ -78,7 +79,7 @@ class Boxes:
     inbound: str
     bearerbox: "subprocess.Popen[bytes] | None" = None
     smsbox: "subprocess.Popen[bytes] | None" = None
-    ports: list[int] = field(default_factory=lambda: _free_ports(3))
+    ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
 
     @property
     def admin_port(self) -> int:
@@ -163,14 +164,6 @@ def _program(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed (Debian package kannel)")
     return found
-
-
-def _free_ports(count: int) -> list[int]:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in taken]
-    for each in taken:
-        each.close()
-    return ports
 
 
 def _listens(port: int) -> bool:

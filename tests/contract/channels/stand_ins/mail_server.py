@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 from channel_peers import Loop, Mood, certificate
+from tests.ports import free_port
 
 from tocsin.customers.values import AddressKind
 from tocsin.integrations.email import channel
@@ -81,13 +82,13 @@ class EmailPeer:
         self.ca_file = cert
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(cert, key)
-        self.port = 0
+        self.port = free_port()  # and the same after it was down
         self.be(Mood.TAKES)
 
     def channel(self, *, secrets: dict[str, str] | None = None, **settings):
         given = {
             "host": "127.0.0.1", "port": self.port, "user": "tocsin", "ca_file": str(self.ca_file),
-            "from": "alarm@larkwave.example", "from_name": "Larkwave", "timeout_seconds": 5, **settings,
+            "from": "alarm@larkwave.example", "from_name": "Larkwave", "timeout_seconds": 30, **settings,
         }  # fmt: skip
         given.setdefault("answer_seconds", given["timeout_seconds"])
         return channel.connect("mail", settings=given, secrets={"password": PASSWORD, **(secrets or {})})

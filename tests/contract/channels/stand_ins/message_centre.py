@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from channel_peers import Loop
+from tests.ports import free_port
 
 BIND_RESPONSES = {0x01: b"centre\0", 0x02: b"centre\0", 0x09: b"centre\0"}
 SUBMIT, DELIVER, ENQUIRE, UNBIND, RESPONSE = 0x04, 0x05, 0x15, 0x06, 0x80000000
@@ -55,7 +56,7 @@ class Centre:
     receipts: dict[str, str] = field(default_factory=dict)  # number -> state of the receipt; DELIVRD otherwise
     received: list[Sms] = field(default_factory=list)
     submitted: int = 0
-    port: int = 0
+    port: int = field(default_factory=free_port)
     _server: "asyncio.Server | None" = None
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from aiohttp import web
+from tests.ports import free_port
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Fake:
         self.calls: list[tuple[str, str]] = []
         self.troubles: list[Trouble] = []
         self.does_nothing = False  # answers as if it had done everything, and does nothing
-        self.port = 0
+        self.port = free_port()  # and the same after it was away
         self.tls: ssl.SSLContext | None = None
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -90,11 +91,11 @@ class Fake:
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
 
     def _run(self, ready: threading.Event) -> None:
         asyncio.run(self._serve(ready))

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.ports import free_port
 
 from tocsin.containment import commands
 from tocsin.journal.values import Assurance, Author
@@ -43,9 +43,7 @@ class Served:
     """`tocsin serve` on a free port."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from tocsin.project.main import main; main()", "serve", "--listen", f"127.0.0.1:{self.port}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ),
@@ -60,7 +58,7 @@ class Served:
             return False
 
     def post(self, path: str, body: bytes, *, method: str = "POST", **headers: str) -> tuple[int, bytes]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
             connection.request(method, path, body=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
             answer = connection.getresponse()
             return answer.status, answer.read()
@@ -71,7 +69,7 @@ def served(rows: None) -> Iterator[Served]:
     server = Served()
     yield server
     server.process.send_signal(signal.SIGTERM)
-    server.process.wait(30)
+    server.process.wait(60)
 
 
 def test_a_token_pushed_over_http_is_taken_and_makes_an_account_safe(

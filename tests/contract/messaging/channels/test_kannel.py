@@ -258,7 +258,7 @@ def test_reports_that_come_while_the_receiver_is_out_of_order_come_again(way: Wa
 
 def test_a_bearerbox_that_does_not_answer_leaves_a_message_unknown_until_a_report_comes(way: Way):
     ana = way.somebody()
-    way.settings = {"timeout_seconds": 0.5}
+    way.settings = {"timeout_seconds": 3}
     way.boxes.pause_bearerbox()
     sent = way.send(ana)
     assert queries.message(sent).state is S.UNKNOWN

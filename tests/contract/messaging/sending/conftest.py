@@ -57,7 +57,7 @@ class HttpChannel:
 
     reaches = (AddressKind.PHONE,)
     reports = True
-    seconds_max = 1.0
+    seconds_max = 60.0
     line = account = portfolio = ""
 
     def __init__(self, url: str, *, limits: Pace) -> None:

@@ -8,9 +8,10 @@ from collections import Counter
 import pytest
 from django.db import OperationalError, connection
 from tests.contract.messaging.conftest import MONA, Pace
+from tests.contract.messaging.sending.conftest import HttpChannel
 
 from tocsin.kernel import home
-from tocsin.messaging import claiming, commands, queries, settling, spool
+from tocsin.messaging import claiming, commands, pacing, queries, settling, spool
 from tocsin.messaging.line_sending import SendingLine
 from tocsin.messaging.spool import Spool
 from tocsin.messaging.values import Accepted, Purpose, Reason
@@ -41,14 +42,15 @@ def test_everything_that_is_due_goes_out_once(sends):
     assert notes() == []
 
 
-def test_a_dropped_line_a_hanging_one_and_a_broken_channel_end_as_unknown_and_hold_up_nobody(sends):
+def test_a_dropped_line_a_hanging_one_and_a_broken_channel_end_as_unknown_and_hold_up_nobody(sends, monkeypatch):
+    monkeypatch.setattr(HttpChannel, "seconds_max", 3.0)
     ids = sends.outbox.queue(count=40)
     for number, word in enumerate(("drop", "hang", "nonsense")):
         sends.provider.said[f"+3460{number:07}"] = [word]
     sends.drain()
     assert states(sends, ids) == {"sent": 37, "unknown": 3}
     details = [queries.message(message).detail for message in ids[:3]]
-    assert details == ["ServerDisconnectedError", "no answer in 1 s", "KeyError"]
+    assert details == ["ServerDisconnectedError", "no answer in 3 s", "KeyError"]
     assert set(sends.provider.taken.values()) == {1}
     assert sends.told == {"sent": 37, "unknown": 2, "broken": 1}
 
@@ -61,7 +63,8 @@ def test_a_channel_that_breaks_again_and_again_is_held_instead_of_spoiling_all(s
     assert states(sends, ids)["unknown"] < 250
 
 
-def test_a_refused_pace_slows_the_line_and_the_message_goes_out_later(sends):
+def test_a_refused_pace_slows_the_line_and_the_message_goes_out_later(sends, monkeypatch):
+    monkeypatch.setattr(pacing, "RECOVERY_SECONDS", 1e9)
     sends.limits = Pace(per_second=500)
     ids = sends.outbox.queue(count=30)
     sends.provider.said["+34600000003"] = ["slow_line"]

@@ -19,7 +19,7 @@ from tocsin.messaging.spool import Spool
 from tocsin.messaging.values import Reason, Verdict
 
 models = lazily("tocsin.messaging.models")
-SECONDS_MAX = 20.0
+SECONDS_MAX = 120.0
 
 
 @asynccontextmanager

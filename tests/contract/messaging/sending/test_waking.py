@@ -12,7 +12,7 @@ from tocsin.messaging import commands, line_sending, sending, waking
 from tocsin.messaging.waking import Bell, Listening, ring
 
 NEVER = 3600.0
-SECONDS_MAX = 30.0
+SECONDS_MAX = 120.0
 
 
 @pytest.fixture(autouse=True)

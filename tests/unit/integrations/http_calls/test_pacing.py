@@ -94,7 +94,7 @@ def test_turns_follow_one_another_at_the_rate_whoever_asks(rate):
 
     begun = time.monotonic()
     asyncio.run(all_at_once())
-    assert 40 / rate <= time.monotonic() - begun < 10
+    assert 40 / rate <= time.monotonic() - begun
 
 
 def test_a_cursor_goes_on_a_little_before_the_last_event_and_never_back():

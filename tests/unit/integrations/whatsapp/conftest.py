@@ -63,7 +63,7 @@ def number(port: int, *, scheme: str = "http", **settings: Any) -> WhatsAppNumbe
         "phone_number_id": "100",
         "waba_id": "900",
         "base_url": f"{scheme}://127.0.0.1:{port}",
-        "timeout_seconds": 0.3,
+        "timeout_seconds": 30.0,
     }
     return connect("wa", settings=given | settings, secrets={"token": "T"})
 

@@ -96,7 +96,8 @@ def error_of(talk, **changes) -> tuple[TransportError, list[bytes]]:
             await channel.send(message(**changes))
         return raised.value
 
-    return talking(talk, sending), seen[0]
+    settings = {"timeout_seconds": 1.0} if talk is say_nothing else {}
+    return talking(talk, sending, **settings), seen[0]
 
 
 @pytest.mark.parametrize(
