@@ -1,11 +1,12 @@
 """The third part of the demo: two of the affected people are told, one answers; their phones are shown."""
 
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from tocsin.rehearsals.values import Told
 from tocsin.scopes.values import Revision
 
 STOP_SECONDS_MAX = 15
+_PORTS = range(20_000, 32_000)
 _SCREEN_WIDTH = 46
 _SERVE = "from tocsin.project.main import main; main()"
 _TICKS = {MessageState.SENT: "\u2713", MessageState.DELIVERED: "\u2713\u2713", MessageState.READ: "\u2713\u2713"}
@@ -85,10 +87,15 @@ def tell_people(
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback for a process that listens a few seconds later.
+
+    Those the system hands out by itself (on Linux from 32768 on) may be somebody's by then.
+    """
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
