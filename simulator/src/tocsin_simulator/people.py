@@ -178,8 +178,8 @@ class People:
         if unknown:
             raise ValueError(f"{where}: unknown key {unknown[0]}; known are {', '.join(sorted(DESCRIBED))}")
         phone = str(entry.get("phone", "")).lstrip("+").replace(" ", "")
-        if not (phone.isdecimal() and phone.isascii()):
-            raise ValueError(f"{where}: phone must be digits with a plus sign")
+        if not (phone.isdecimal() and phone.isascii()) or phone.startswith("0"):  # no country's code begins with 0
+            raise ValueError(f"{where}: phone must be digits with a plus sign and the country, such as +33600000001")
         for key, value in entry.items():
             if not isinstance(value, DESCRIBED[key]):
                 raise ValueError(f"{where}.{key}: {value!r} is not one of its values")  # noqa: TRY004 - a file's fault
@@ -201,7 +201,12 @@ def read_people(given: str) -> list[dict[str, Any]]:
     """
     if given.isdecimal():
         return [{"phone": f"+1555{place:07d}", "answers": 0.1} for place in range(int(given))]
-    described = json.loads(Path(given).read_text(encoding="utf-8"))
+    try:
+        described = json.loads(Path(given).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{given}: {error.strerror}; --people is a number of people, or a JSON file") from error
+    except ValueError as error:
+        raise ValueError(f"{given} is not JSON: {error}") from error
     if not isinstance(described, list) or not all(isinstance(entry, dict) for entry in described):
         raise ValueError("the file of people must hold a list of objects")
     return described

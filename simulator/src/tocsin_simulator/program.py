@@ -3,20 +3,15 @@
 import asyncio
 import gc
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
-from tocsin_simulator.smtp_program import smtp
-
-
-class Bad(click.ClickException):
-    """Something given on the command line cannot be used."""
-
-    exit_code = 2
-
+from tocsin_simulator.smtp_program import FILE, PORT, Bad, smtp
 
 # Every account has it with Meta, in this language; the text is ours.
 HELLO = {
@@ -38,7 +33,7 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8100, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=PORT, default=8100, show_default=True, help="0 takes a free one.")
 @click.option("--listen", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
 @click.option("--phone-id", "phone_ids", multiple=True, metavar="ID", help="A number's id; may be repeated.")
 @click.option("--waba-id", metavar="ID", help="The account's id.")
@@ -58,11 +53,11 @@ def main() -> None:
     show_default=True,
     help="The same seed makes the same decisions.",
 )
-@click.option("--faults", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A fault plan (JSON).")
+@click.option("--faults", type=FILE, help="A fault plan (JSON).")
 @click.option("--people", metavar="FILE|N", help="People described in a JSON file, or a number of them.")
 @click.option(
     "--templates",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Templates approved from the start: a JSON list, each as in the request that makes one. Else hello_world.",
 )
 @click.option(
@@ -165,6 +160,8 @@ def whatsapp(**given: Any) -> None:
         raise Bad("the file of templates must hold a list of objects")
     if templates is None:
         templates = [HELLO]
+    if given["webhook"] and not _is_address(given["webhook"]):
+        raise Bad(f"--webhook: {given['webhook']} is no address, such as http://127.0.0.1:8000/webhook")
     # What was not given keeps the default of Settings.
     settings = {key: value for key, value in given.items() if value not in {None, ()}}
     asyncio.run(run(settings, plan=plan, people=people, templates=templates, ledger=ledger, verify=verify))
@@ -179,8 +176,20 @@ def read_json(path: Path | None) -> Any:
         return None
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise Bad(f"{path}: the file is not JSON in UTF-8") from error
+    except json.JSONDecodeError as error:
         raise Bad(f"{path}: {error}") from error
+    except OSError as error:
+        raise Bad(f"{path}: {error.strerror}") from error
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none
+        return False
 
 
 async def run(
@@ -201,9 +210,17 @@ async def run(
     try:
         described = read_people(people) if people is not None else None
         server = Server(Settings(**settings), plan=plan, people=described, described_templates=templates, ledger=ledger)
-        await server.start()
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise Bad(str(error)) from error
+    except OSError as error:
+        raise Bad(f"the ledger {ledger} cannot be kept: {error.strerror}") from error
+    where = f"{server.settings.listen}:{server.settings.port}"
+    try:
+        await server.start()
+    except OSError as error:
+        # asyncio's own words repeat the address as a tuple.
+        said = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        raise Bad(f"cannot listen on {where}: {said}; --port 0 takes a free port") from error
     # Kept messages make no circles: looking through them for some would only stop the world now and then.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

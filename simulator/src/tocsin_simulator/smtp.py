@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
 import subprocess
 import tempfile
@@ -207,6 +208,7 @@ class SmtpCatcher:
         logging.getLogger("mail.log").setLevel(logging.ERROR)  # it warns of what aiosmtpd does itself, per connection
         loop = asyncio.get_running_loop()
         context = tls_context(self.settings) if self.settings.tls or self.settings.starttls else None
+        port, option = self.settings.port, "--port"
         try:
             server = await loop.create_server(
                 lambda: self._line(None if self.settings.tls else context),
@@ -219,11 +221,14 @@ class SmtpCatcher:
             runner = web.ServerRunner(web.Server(self.pages.answer, access_log=None), shutdown_timeout=0.5)
             await runner.setup()
             self._open.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, self.settings.host, self.settings.http_port)
-            await site.start()
+            port, option = self.settings.http_port, "--http-port"
+            await web.TCPSite(runner, self.settings.host, port).start()
         except OSError as error:
             await self._open.aclose()
-            raise Unusable(f"Cannot listen on {self.settings.host}: {error.strerror or error}.") from error
+            # asyncio's own words repeat the address as a tuple.
+            said = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+            said = f"cannot listen on {self.settings.host}:{port}: {said}; {option} 0 takes a free port"
+            raise Unusable(said) from error
         self.http_port = runner.addresses[0][1]
 
     async def stop(self) -> None:

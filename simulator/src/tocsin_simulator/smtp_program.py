@@ -12,22 +12,42 @@ import click
 _STOP_SECONDS = 1.5
 
 
+class Bad(click.ClickException):
+    """Something given on the command line cannot be used."""
+
+    exit_code = 2
+
+
+PORT = click.IntRange(0, 65535)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
 @click.command()
-@click.option("--port", default=1025, show_default=True, help="Port of the mail server; 0 takes a free one.")
-@click.option("--http-port", default=0, show_default=True, help="Port of the page and the JSON; 0 takes a free one.")
-@click.option("--listen", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=PORT, default=1025, show_default=True, help="Port of the mail server; 0 takes a free one.")
+@click.option(
+    "--http-port", type=PORT, default=0, show_default=True, help="Port of the page and the JSON; 0 takes a free one."
+)
+@click.option("--listen", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
 @click.option("--login", "logins", multiple=True, metavar="NAME:PASSWORD", help="A login that is believed; repeatable.")
 @click.option("--require-login", is_flag=True, help="Take no mail without a login.")
 @click.option("--login-without-tls", is_flag=True, help="Offer AUTH on a line that is not encrypted.")
 @click.option("--starttls", is_flag=True, help="Offer STARTTLS.")
 @click.option("--require-starttls", is_flag=True, help="Take no mail before STARTTLS.")
 @click.option("--tls", is_flag=True, help="Speak TLS from the first byte.")
-@click.option("--certificate", type=click.Path(path_type=Path, exists=True), help="Certificate, PEM; else one is made.")
-@click.option("--key", type=click.Path(path_type=Path, exists=True), help="Its key, PEM.")
-@click.option("--size-max", default=35 * 1024 * 1024, show_default=True, help="Largest mail, bytes.")
-@click.option("--faults", type=click.Path(path_type=Path, exists=True), help="JSON file of what goes wrong.")
+@click.option("--certificate", type=FILE, help="Certificate, PEM; else one is made.")
+@click.option("--key", type=FILE, help="Its key, PEM.")
+@click.option(
+    "--size-max", type=click.IntRange(min=1), default=35 * 1024 * 1024, show_default=True, help="Largest mail, bytes."
+)
+@click.option("--faults", type=FILE, help="JSON file of what goes wrong.")
 @click.option("--bounces-to", metavar="HOST:PORT", help="Mail server that takes bounces and abuse reports.")
-@click.option("--keep", default=10_000, show_default=True, help="Mails kept whole; counts stay exact for ever.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    default=10_000,
+    show_default=True,
+    help="Mails kept whole; counts stay exact for ever.",
+)
 @click.option("--seed", default=1, show_default=True, help="What chance depends on.")
 def smtp(**given: Any) -> None:
     """Catch mails: count them, show them as they look, and fail on request."""
@@ -57,7 +77,7 @@ def smtp(**given: Any) -> None:
         )
         asyncio.run(_serve(server.SmtpCatcher(settings, plan)))
     except (faults.FaultPlanUnclear, server.Unusable) as error:
-        raise click.ClickException(str(error)) from error
+        raise Bad(str(error)) from error
 
 
 async def _serve(catcher: Any) -> None:
@@ -85,6 +105,6 @@ def _address(text: str | None) -> tuple[str, int] | None:
     if text is None:
         return None
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise click.BadParameter("an address is HOST:PORT.", param_hint="--bounces-to")
     return host.strip("[]"), int(port)

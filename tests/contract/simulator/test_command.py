@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from urllib.request import urlopen
@@ -56,7 +57,8 @@ def test_every_account_can_send_hello_world_from_the_start():
         ("faults", '{"rules": [{"kind": "explode"}]}', "rules[0].kind: 'explode' is unknown"),
         ("people", "{}", "the file of people must hold a list of objects"),
         ("people", '[{"phone": "+336", "colour": 1}]', "people[0]: unknown key colour"),
-        ("people", "[", "Expecting value"),
+        ("people", "[", "people is not JSON: Expecting value"),
+        ("people", '[{"phone": "0600000001"}]', "people[0]: phone must be digits with a plus sign and the country"),
         ("templates", "{}", "the file of templates must hold a list of objects"),
         ("templates", '[{"name": "No!"}]', "templates[0]: "),
     ],
@@ -73,6 +75,35 @@ def test_a_file_that_makes_no_sense_is_refused_with_its_place(tmp_path, name, co
 def test_a_webhook_that_does_not_answer_its_challenge_is_refused_at_the_start():
     result = CliRunner().invoke(main, ["whatsapp", "--port", "0", "--webhook", "http://127.0.0.1:9/", "--verify"])
     assert (result.exit_code, "Callback verification failed" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize("webhook", ["localhost:8000", "ftp://127.0.0.1/", "http://", "http://127.0.0.1:99999/"])
+def test_a_webhook_that_is_no_address_is_refused_at_the_start(webhook):
+    result = CliRunner().invoke(main, ["whatsapp", "--port", "0", "--webhook", webhook])
+    assert (result.exit_code, f"{webhook} is no address" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["whatsapp", "--port", "TAKEN"], "cannot listen on 127.0.0.1:TAKEN: Address already in use; --port 0"),
+        (["smtp", "--port", "TAKEN"], "cannot listen on 127.0.0.1:TAKEN: Address already in use; --port 0"),
+        (["smtp", "--port", "0", "--http-port", "TAKEN"], "127.0.0.1:TAKEN: Address already in use; --http-port 0"),
+        (["whatsapp", "--port", "0", "--people", "nobody.json"], "nobody.json: No such file or directory; --people is"),
+        (["whatsapp", "--port", "0", "--people", "-3"], "-3: No such file or directory; --people is a number"),
+        (["whatsapp", "--port", "0", "--ledger", "/nowhere/at/all"], "/nowhere/at/all cannot be kept: No such file"),
+        (["smtp", "--port", "99999"], "99999 is not in the range"),
+        (["smtp", "--http-port", "-1"], "-1 is not in the range"),
+        (["smtp", "--port", "0", "--bounces-to", "localhost:99999"], "an address is HOST:PORT"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(given, said):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(main, [port if each == "TAKEN" else each for each in given])
+    assert result.exit_code == 2
+    assert said.replace("TAKEN", port) in result.output
+    assert "Errno" not in result.output
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
