@@ -39,6 +39,7 @@ REASONS = {
     Reason.OUR_MISTAKE: gettext_noop("the provider does not accept what we sent"),
     Reason.TOO_MANY_TRIES: gettext_noop("it was tried too often"),
     Reason.TRY_LATER: gettext_noop("the provider could not be reached, or asked us to try later"),
+    Reason.KEY_MISSING: gettext_noop("its text was sealed with a key that is not there"),
     Reason.RATE_LIMITED: gettext_noop("its channel has to wait, for its pace or for its provider"),
     Reason.LINE_FLAGGED: gettext_noop("the provider warns of this number, and campaigns wait"),
     Reason.LINE_SLOWED: gettext_noop("the provider warns of this number, and campaigns go slowly"),

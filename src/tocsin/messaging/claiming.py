@@ -5,7 +5,6 @@ priority goes first, each by the index ``message_due``. What must wait is moved 
 all is withheld with its reason, as an attempt the journal proves.
 """
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,17 +24,17 @@ from tocsin.staff.errors import SealBroken, SealedByAnotherKey
 
 WINDOW = timedelta(hours=24)
 WINDOW_MARGIN = timedelta(seconds=60)  # the provider's clock, and the time the message takes to get there
-KEY_WAIT = timedelta(minutes=15)  # what was sealed with a key that is not there holds up nothing else
-TEMPLATE_WAIT = timedelta(minutes=15)  # a template held without a time is looked at again
-FLAGGED_WAIT = timedelta(minutes=30)  # until what was held because of a warning is looked at again
+HELD_WAIT = timedelta(hours=6)  # until what is held is looked at all the same; it is let go as soon as nothing holds it
 SLOWED_SHARE = 0.1
 USUAL_PER_SECOND = 10.0  # of a line that states no pace
 ROUNDS_MAX = 5  # of one claim: in each some were found that may not go now
 SWITCH_LOCK = 0x6F757462  # "outb": claims share it, whoever throws a switch has it alone
-_CHANNEL = """
+# What becomes of a channel's campaigns now: send, slow or hold.
+CAMPAIGNS = """CASE WHEN coalesce(health ->> 'warning', '') = '' THEN 'send'
+            ELSE coalesce(rules ->> 'when_flagged', 'slow') END"""
+_CHANNEL = f"""
 SELECT account, coalesce(nullif(portfolio, ''), nullif(account, ''), name),
-       CASE WHEN coalesce(health ->> 'warning', '') = '' THEN 'send'
-            ELSE coalesce(rules ->> 'when_flagged', 'slow') END,
+       {CAMPAIGNS},
        paused_at IS NOT NULL, held_until, held_reason,
        (SELECT count(*) FROM tocsin_messagingswitch)
   FROM tocsin_messagingchannel WHERE name = %(channel)s
@@ -203,7 +202,7 @@ def _choose(line: _Line, *, wanted: int, sender: str, now: datetime, until: date
 def _due(line: _Line, *, limit: int, now: datetime) -> list[Due]:
     given = {
         "channel": line.name, "account": line.account, "portfolio": line.portfolio, "now": now, "limit": limit,
-        "open_since": now - WINDOW + WINDOW_MARGIN, "look_again": now + TEMPLATE_WAIT,
+        "open_since": now - WINDOW + WINDOW_MARGIN, "look_again": now + HELD_WAIT,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_DUE, given)
@@ -224,7 +223,7 @@ def _sort(line: _Line, rows: Sequence[Due], *, now: datetime) -> _Sorted:
         try:
             text = _text(row)
         except SealedByAnotherKey:
-            found.waiting[row.id] = (now + KEY_WAIT, Reason.TRY_LATER)  # the key it needs may be brought back
+            found.waiting[row.id] = (now + HELD_WAIT, Reason.KEY_MISSING)  # it may be brought back
             continue
         reason = text if isinstance(text, Reason) else _forbidden(row, now=now)
         if reason:
@@ -286,9 +285,8 @@ def _hold_campaigns(line: _Line, found: _Sorted, *, now: datetime) -> None:
         pace = (line.limits.per_second or USUAL_PER_SECOND) * SLOWED_SHARE
         turns = pacing.campaign_turns(line.name, len(campaigns), per_second=pace, now=now)
     for row, turn in zip(campaigns, turns, strict=True):
-        if turn is None:  # scattered, so that they do not all come back at once
-            later = now + FLAGGED_WAIT * random.uniform(0.5, 1.0)  # noqa: S311
-            found.waiting[row.id] = (later, Reason.LINE_FLAGGED)
+        if turn is None:
+            found.waiting[row.id] = (now + HELD_WAIT, Reason.LINE_FLAGGED)
         elif turn > now:
             found.waiting[row.id] = (turn, Reason.LINE_SLOWED)
     found.going = [row for row in found.going if row.id not in found.waiting]

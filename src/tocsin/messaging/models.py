@@ -127,6 +127,14 @@ class OutboundMessage(models.Model):
                 name="message_due",
                 condition=models.Q(next_try_at__isnull=False),
             ),
+            models.Index(  # what is held until something is so again
+                fields=["channel", "reason", "template", "next_try_at"],
+                name="message_held",
+                condition=models.Q(
+                    reason__in=[Reason.LINE_FLAGGED, Reason.TEMPLATE_NOT_USABLE, Reason.KEY_MISSING],
+                    next_try_at__isnull=False,
+                ),
+            ),
             models.Index(  # leases that ran out
                 fields=["lease_until"], name="message_leased", condition=models.Q(lease_until__isnull=False)
             ),

@@ -182,9 +182,22 @@ def campaign_turns(channel: str, wanted: int, *, per_second: float, now: datetim
         every = timedelta(seconds=1 / per_second)
         turns = [first + place * every for place in range(wanted)]
         given = [turn for turn in turns if turn <= now + TURNS_AHEAD]
-        if given:
-            cursor.execute("UPDATE tocsin_linepace SET free_at = %s WHERE scope = %s", [given[-1] + every, scope])
+        cursor.execute(
+            "UPDATE tocsin_linepace SET free_at = %s, per_second = %s WHERE scope = %s",
+            [given[-1] + every if given else first, per_second, scope],
+        )
     return [*given, *[None] * (wanted - len(given))]
+
+
+def turns_left(channel: str, *, now: datetime) -> int:
+    """Return how many more campaign messages could be promised their turn; none until half of all turns are free."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT free_at, per_second FROM tocsin_linepace WHERE scope = %s", [f"campaigns:{channel}"])
+        row: tuple[datetime, float] | None = cursor.fetchone()
+    if row is None or not row[1]:
+        return 1  # the pace is known once one was promised its turn
+    left = now + TURNS_AHEAD - max(now, row[0])
+    return int(left.total_seconds() * row[1]) if left >= TURNS_AHEAD / 2 else 0
 
 
 def pairs(

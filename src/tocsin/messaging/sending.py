@@ -22,7 +22,7 @@ from django.db import Error, InterfaceError, OperationalError, connection
 
 from tocsin.kernel import clock, failpoints
 from tocsin.kernel.errors import TocsinError
-from tocsin.messaging import channels, claiming, holding, recovering, settling
+from tocsin.messaging import channels, claiming, holding, recovering, releasing, settling
 from tocsin.messaging.holding import Refusal
 from tocsin.messaging.line_sending import SendingLine
 from tocsin.messaging.ports import Outcome, Sending
@@ -130,16 +130,20 @@ class Sender:
     async def _until_dry(self, stop: asyncio.Event) -> None:
         await self._look()
         soon = timedelta(seconds=1)
-        while not stop.is_set() and any(
-            line.held or not line.dry or (line.next_due_at and line.next_due_at < clock.now() + soon)
-            for line, running in self._running.items() if line.held or not running.done()
-        ):  # fmt: skip
+        while not stop.is_set():
+            under_way = any(
+                line.held or not line.dry or (line.next_due_at and line.next_due_at < clock.now() + soon)
+                for line, running in self._running.items() if line.held or not running.done()
+            )  # fmt: skip
+            if not under_way and not await self._let_go():
+                break
             await _within(GATHER_SECONDS, stop.wait())
 
     # Which channels there are.
 
     async def _look(self) -> None:
         """Begin the lines of new and changed channels, end those of removed ones."""
+        await self._let_go()
         try:
             found = await self._rows(_channels, self._only)
         except (Error, TocsinError) as error:
@@ -156,6 +160,14 @@ class Sender:
             if running.done() and self._lines.get(line.channel.name) is not line and not line.held:
                 del self._running[line]
                 await line.sending.close()
+
+    async def _let_go(self) -> bool:
+        """Let go what nothing holds any more, and say whether there was something."""
+        with suppress(Error, TocsinError):
+            if await self._rows(partial(releasing.let_go, now=clock.now())):
+                self._woken("")
+                return True
+        return False
 
     def _begin_line(self, channel: Channel, opening: tuple[Any, ...]) -> None:
         try:

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     OUR_MISTAKE = "our_mistake"  # the provider does not accept what we sent
     TOO_MANY_TRIES = "too_many_tries"
     TRY_LATER = "try_later"
+    KEY_MISSING = "key_missing"  # what sealed its text is not there
     RATE_LIMITED = "rate_limited"
     LINE_FLAGGED = "line_flagged"  # a campaign: the provider warns of the line, and staff chose that campaigns wait
     LINE_SLOWED = "line_slowed"  # the same, and they go slowly: it has its turn

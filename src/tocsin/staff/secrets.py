@@ -17,7 +17,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tocsin.kernel.language import gettext as _
 from tocsin.staff import keyring
-from tocsin.staff.errors import KeyChanged, SealBroken
+from tocsin.staff.errors import KeyChanged, SealBroken, SealedByAnotherKey
 
 MAGIC = b"TCSEAL1"
 MAGIC_OF_MANY = b"TCSEAL2"
@@ -76,6 +76,15 @@ def unseal(sealed: bytes, *, about: str) -> bytes:
 def seals_now(names: Collection[bytes]) -> bool:
     """Tell whether values sealed by the keys of these names are all sealed by the one that seals at this moment."""
     return set(names) == {keyring.name_of(keyring.current())}
+
+
+def opens_any(names: Collection[bytes]) -> bool:
+    """Tell whether one of the keys of these names is there. Raises SealKeyMissing when the one that seals is not."""
+    for name in names:
+        with suppress(SealedByAnotherKey):
+            keyring.opening(name)
+            return True
+    return False
 
 
 def key_name(sealed: bytes) -> bytes:

@@ -203,7 +203,7 @@ def test_what_was_sealed_with_a_key_that_was_lost_waits_and_holds_up_nothing_els
     before, since = outbox.queue(count=2)
     models.MessageBody.objects.filter(id=before).update(sealed=b"TCSEAL2" + bytes(200))
     assert [message.id for message in outbox.claim().messages] == [since]
-    assert (outbox.state(before), outbox.message(before).reason) == (MessageState.QUEUED, Reason.TRY_LATER)
+    assert (outbox.state(before), outbox.message(before).reason) == (MessageState.QUEUED, Reason.KEY_MISSING)
 
 
 def test_a_portfolio_nobody_named_is_the_account_so_that_an_objection_under_another_name_counts(outbox: Any):

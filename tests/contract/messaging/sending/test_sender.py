@@ -122,6 +122,17 @@ def test_a_template_nobody_may_use_is_held_and_other_messages_go_on(sends):
     assert states(sends, others) == {"sent": 2}
 
 
+def test_a_sender_lets_go_what_nothing_holds_any_more(sends):
+    commands.hold_template("account", "notice/fr", until=None, reason="template_paused", by=MONA)
+    ids = sends.outbox.queue(count=3, template="notice/fr")
+    sends.drain()
+    assert states(sends, ids) == {"queued": 3}
+    with connection.cursor() as cursor:  # whoever released it died before anything was woken
+        cursor.execute("UPDATE tocsin_messagetemplate SET held_reason = ''")
+    sends.drain()
+    assert states(sends, ids) == {"sent": 3}
+
+
 @pytest.mark.parametrize(("purpose", "stopped"), [(Purpose.MARKETING, "marketing"), (Purpose.SERVICE, "")])
 def test_who_stopped_us_gets_no_more_of_it(sends, purpose, stopped):
     sends.outbox.queue(purpose=purpose)
