@@ -10,6 +10,7 @@ refuses, it is ``/var/lib/tocsin/<name of the installation>`` and the server run
 No mode of a folder that Tocsin did not make is ever changed.
 """
 
+import fcntl
 import os
 import pwd
 import secrets
@@ -18,6 +19,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
@@ -251,16 +254,28 @@ def _socket_folder(base: Path, runner: Runner) -> Path:
         _make(inside, mode=0o700, owner=runner)
         return inside
     kept = base / "socket-folder"
-    if kept.exists() and os.path.lexists(kept.read_text(encoding="utf-8")):
-        short = Path(kept.read_text(encoding="utf-8"))
-    else:
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        short = Path(tempfile.mkdtemp(prefix="tocsin-", dir=runtime if _fits(runtime) else "/tmp"))  # noqa: S108
-        aside = kept.with_name(f".{kept.name}.{secrets.token_hex(8)}")
-        aside.write_text(str(short), encoding="utf-8")
-        aside.rename(kept)
+    with locked(base / "socket-folder.lock", fcntl.LOCK_EX):  # two commands that start at once use one folder
+        if kept.exists() and os.path.lexists(kept.read_text(encoding="utf-8")):
+            short = Path(kept.read_text(encoding="utf-8"))
+        else:
+            runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+            short = Path(tempfile.mkdtemp(prefix="tocsin-", dir=runtime if _fits(runtime) else "/tmp"))  # noqa: S108
+            aside = kept.with_name(f".{kept.name}.{secrets.token_hex(8)}")
+            aside.write_text(str(short), encoding="utf-8")
+            aside.rename(kept)
     check_private(short, uid=runner.uid)
     return short
+
+
+@contextmanager
+def locked(path: Path, kind: int) -> Iterator[int]:
+    """Hold a lock (``fcntl.LOCK_EX``, ``LOCK_SH``, ``LOCK_NB``) on a file, made where it is missing, for a block."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _fits(runtime: str) -> bool:

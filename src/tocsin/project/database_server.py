@@ -40,34 +40,24 @@ def running(place: Place) -> Iterator[None]:
     ``starting.lock``, so two commands that start at once find one server.
     """
     holders, starting = place.base / "holders.lock", place.base / "starting.lock"
-    with _locked(holders, fcntl.LOCK_SH) as holding:
+    with database_place.locked(holders, fcntl.LOCK_SH) as holding:
         try:
-            with _locked(starting, fcntl.LOCK_EX):
+            with database_place.locked(starting, fcntl.LOCK_EX):
                 _write_access_rules(place)
                 if not place.data.exists():
                     _make_cluster(place)
                 _start(place)
             yield
         finally:
-            with _locked(starting, fcntl.LOCK_EX):
+            with database_place.locked(starting, fcntl.LOCK_EX):
                 fcntl.flock(holding, fcntl.LOCK_UN)
                 if _nobody_holds(holders):
                     _stop(place)
 
 
-@contextmanager
-def _locked(path: Path, kind: int) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, kind)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _nobody_holds(path: Path) -> bool:
     try:
-        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with database_place.locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
             return True
     except BlockingIOError:
         return False

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -129,6 +130,17 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path):
     link.symlink_to(tmp_path)
     with pytest.raises(UnsafePlace):
         database_place.check_private(link, uid=os.geteuid())
+
+
+def test_two_commands_that_start_at_once_use_one_short_folder_for_the_socket(tmp_path: Path):
+    base = tmp_path / ("h" * 150)
+    base.mkdir()
+    runner = database_place.Runner("me", os.geteuid(), os.getegid(), switch=False)
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: database_place._socket_folder(base, runner), range(8)))
+    for each in found:
+        each.rmdir()
+    assert len(found) == 1
 
 
 def test_two_commands_that_start_at_once_share_one_server(place: Place):
