@@ -153,10 +153,17 @@ def _locked(path: Path) -> int | None:
         os.close(descriptor)
         return None
     # Its sender may have written it anew, or somebody else may have settled it, since it was opened.
-    if not path.exists() or os.fstat(descriptor).st_ino != path.stat().st_ino:
+    if os.fstat(descriptor).st_ino != _inode(path):
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0  # which no file has
 
 
 def _read(path: Path, descriptor: int) -> LeftBehind:
