@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+PATIENCE_MILLISECONDS = 120_000
+
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
@@ -15,6 +17,16 @@ def chromium() -> Iterator[Any]:
     if place is None:
         pytest.skip("no Chromium on this machine")
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=place, args=["--no-sandbox", "--disable-gpu"])
+        browser = running.chromium.launch(
+            executable_path=place, args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE_MILLISECONDS
+        )
+        new_page = browser.new_page
+
+        def patient_page(**given: Any) -> Any:
+            page = new_page(**given)
+            page.set_default_timeout(PATIENCE_MILLISECONDS)
+            return page
+
+        browser.new_page = patient_page
         yield browser
         browser.close()

@@ -109,7 +109,7 @@ def test_a_phone_shows_blue_ticks_typing_quotes_and_why_something_failed(chromiu
     text = {"messaging_product": "whatsapp", "to": "+33600000001", "type": "text", "text": {"body": "Rien à craindre"}}
     sent = post(whatsapp, "/v24.0/11/messages", text | {"context": {"message_id": wrote}})["messages"][0]["id"]
     phone.locator(".quote", has_text="Et ma carte ?").wait_for()
-    assert not phone.locator(".who .now").is_visible()
+    phone.locator(".who .now").wait_for(state="hidden")
     bubble = phone.locator(".bubble:not(.out)")
     bubble.hover()
     bubble.get_by_label("Réagir").click()

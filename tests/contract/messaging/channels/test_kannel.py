@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import itertools
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -291,18 +290,14 @@ def test_a_smsbox_that_is_down_holds_the_line_and_costs_no_try(way: Way):
     way.becomes(_sent_after(way, sent), S.DELIVERED)
 
 
-def test_a_smsbox_killed_in_the_middle_loses_nothing_and_doubles_nothing(way: Way):
+def test_a_smsbox_killed_in_the_middle_loses_nothing_and_doubles_nothing(way: Way, monkeypatch: pytest.MonkeyPatch):
     people = [way.somebody() for _ in range(80)]
     opened = way.connect()
     drafts = [Draft("sms", each, AddressKind.PHONE, opened.prepare({"text": f"for {each}"})) for each in people]
     queued = [each for each in commands.queue_messages(drafts, by=MACHINE) if each]
-    before = way.centre.submitted
-    killing = threading.Thread(
-        target=lambda: way.eventually(lambda: way.centre.submitted > before + 20) and way.boxes.end_smsbox()
-    )
-    killing.start()
-    way.drain()
-    killing.join()
+    with monkeypatch.context() as patched:
+        _end_in_the_middle(way, patched, answered=20, begun=40)
+        way.drain()
     states = Counter(queries.message(each).state for each in queued)
     assert states[S.QUEUED] + states[S.RETRYING] and states[S.SENT]  # it happened in the middle
     way.boxes.begin_smsbox()
@@ -355,6 +350,31 @@ def test_a_check_says_what_is_wrong_and_sends_nothing(way: Way):
     way.settings = {"url": "http://127.0.0.1:9/"}
     assert "cannot be reached" in asyncio.run(said(way.connect()))[0]
     assert way.centre.submitted == before
+
+
+def _end_in_the_middle(way: Way, patched: pytest.MonkeyPatch, *, answered: int, begun: int) -> None:
+    """End the smsbox when so many messages were answered, before more than so many were begun."""
+    connect, counts, ended = way.connect, Counter[str](), asyncio.Event()
+
+    def counting(**given: Any) -> Any:
+        opened = connect(**given)
+        send = opened.send
+
+        async def counted(message: Any) -> Any:
+            counts["begun"] += 1
+            if counts["begun"] > begun:
+                await ended.wait()
+            accepted = await send(message)
+            counts["answered"] += 1
+            if counts["answered"] == answered:
+                way.boxes.end_smsbox()
+                ended.set()
+            return accepted
+
+        patched.setattr(opened, "send", counted, raising=False)
+        return opened
+
+    patched.setattr(way, "connect", counting)
 
 
 def _sent_after(way: Way, message: UUID) -> UUID:
