@@ -24,6 +24,7 @@ from tocsin.cli.wired import Wired
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
 from tocsin.journal.values import Author
+from tocsin.kernel import clock
 from tocsin.kernel.language import format_number, gettext as _, ngettext
 from tocsin.kernel.redaction import csv_cell
 from tocsin.messaging import commands as messaging, queries
@@ -179,10 +180,13 @@ def _order(whom: Whom, *, how: How, channel: Channel, wording: Wording) -> Order
         texts = json.dumps(dict(zip(wording.contents, said, strict=True)), sort_keys=True, ensure_ascii=False)
         once = hashlib.sha256(texts.encode()).hexdigest()
     broadcast = f"incident:{whom.incident}:{once}" if whom.incident else f"list:{once}" if whom.accounts else ""
+    not_before_at, expires_at = moment(how.not_before), moment(how.expires)
+    if expires_at is not None and expires_at <= (not_before_at or clock.now()):
+        raise click.UsageError(_("--expires is in the past, or not after --not-before: nothing would be sent."))
     return Order(
         channel=channel.name, purpose=meant, once=once, broadcast=broadcast,
         priority=_PRIORITIES[how.priority] if how.priority else _USUAL[meant],
-        not_before_at=moment(how.not_before), expires_at=moment(how.expires),
+        not_before_at=not_before_at, expires_at=expires_at,
     )  # fmt: skip
 
 

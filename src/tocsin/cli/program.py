@@ -1,6 +1,7 @@
 """The table of commands, and the ``tocsin`` command itself: a command's file is loaded only when it is run."""
 
 import copy
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -155,6 +156,13 @@ def run(arguments: list[str], *, build: Callable[[], object]) -> int:
         error.show()
         return error.exit_code
     except click.Abort as error:
+        if (
+            isinstance(error.__context__, EOFError) and not sys.stdin.isatty()
+        ):  # a script, a timer: nobody pressed a key
+            raise TocsinError(
+                _("This asks a question, and nobody is there to answer it."),
+                mend=_("Run it in a terminal, or give what it asks for as an option: `--help` names them."),
+            ) from error
         raise KeyboardInterrupt from error
     return code if isinstance(code, int) else 0
 

@@ -73,7 +73,14 @@ def connect(
     Looks at the token and its rights, the number, its name, quality, pace and daily limit, the webhooks and the
     templates. Ends with 0 when messages can go out, 3 when something must be mended first.
     """
+    if public_url:
+        _check_address(public_url)
     with wired.rows():
+        if not (replace or only_check) and any(each.name == called for each in queries.channels()):
+            raise ChannelNotUnderstood(
+                _("A channel called {name} is connected already.").format(name=called),
+                mend=_("Choose another name, or change this one with --replace."),
+            )
         kept, sealed = _kept(called) if replace else ({}, {})
         settings = _settings({**kept, **_in_file(config)}, line=line, account=account)
         secrets = _secrets({**sealed, **secrets_in(given)}, with_app=not only_check)
@@ -186,8 +193,25 @@ def _content(channel: Channel, address: str, *, template: str, text: str) -> Con
                 mend=_("Write to it from your telephone first, while `tocsin serve` runs; or leave --text out."),
             )
         return {"type": "text", "text": {"body": text}}
-    name, _slash, language = (template or _usable(channel)).partition("/")
-    return {"type": "template", "template": {"name": name, "language": {"code": language or "en_US"}}}
+    name, _slash, language = (_named(channel, template) if template else _usable(channel)).partition("/")
+    return {"type": "template", "template": {"name": name, "language": {"code": language}}}
+
+
+def _named(channel: Channel, template: str) -> str:
+    """Return ``name/language`` of the template somebody named; TocsinError when it would wait to be approved."""
+    name, _slash, language = template.partition("/")
+    known = queries.templates(channel.account)
+    named = [each for each in known if each.name == name]
+    approved = sorted(each.language for each in named if each.is_approved)
+    language = language.replace("-", "_") or ("en_US" if "en_US" in approved or not approved else approved[0])
+    if not known or language in approved:
+        return f"{name}/{language}"
+    asking_again = _("`tocsin whatsapp templates sync` asks Meta for those there are.")
+    if not named:
+        raise TocsinError(_("There is no template {name}.").format(name=name), mend=asking_again)
+    there = ", ".join(f"{each.language} {each.status}" for each in named)
+    what = _("The template {name} is not approved in {language}; there is: {there}.")
+    raise TocsinError(what.format(name=name, language=language, there=there), mend=asking_again)
 
 
 def _usable(channel: Channel) -> str:
@@ -253,6 +277,10 @@ def _settings(given: Mapping[str, Any], *, line: str | None, account: str | None
 def _secrets(given: Mapping[str, str], *, with_app: bool) -> dict[str, str]:
     secrets = dict(given)
     words = {"token": _("Access token"), "app_secret": _("App secret")}
+    for key in given:
+        if key not in words:
+            known = _("Known: {names}.").format(names=", ".join(words))
+            raise TocsinError(_("There is no such secret."), where=f"--secret {key}", mend=known)
     for key in ("token", "app_secret") if with_app else ("token",):
         if not secrets.get(key):
             secrets[key] = click.prompt(words[key], hide_input=True, err=True).strip()
@@ -309,12 +337,17 @@ def _app_of(secret: str) -> App | None:
     return next(mine, None)
 
 
-def _callback(app: App, public_url: str) -> str:
+def _check_address(public_url: str) -> None:
+    """Raise TocsinError when Meta would send no webhooks there."""
     if not public_url.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
         raise TocsinError(
             _("Meta sends webhooks to https:// addresses only."), where="--public-url",
             mend=_("Put a proxy with a valid certificate in front of `tocsin serve`."),
         )  # fmt: skip
+
+
+def _callback(app: App, public_url: str) -> str:
+    _check_address(public_url)
     return public_url.rstrip("/") + WEBHOOKS + str(app.id)
 
 

@@ -1,5 +1,6 @@
 """The command line against a simulator in a process of its own, with our rows in a real database."""
 
+import io
 import json
 import re
 from urllib.request import Request, urlopen
@@ -96,6 +97,56 @@ def test_a_test_message_waits_for_no_template_that_is_not_approved(tocsin, tmp_p
     capsys.readouterr()
     assert run(["whatsapp", "test", "main", "--to", "+33612345678"]) == 2
     assert "No template without variables is approved." in capsys.readouterr().err
+
+
+def test_a_test_message_is_not_queued_with_a_template_that_is_not_there(tocsin, tmp_path, capsys):
+    tocsin.connect()
+    (tmp_path / "hello.json").write_text(json.dumps({**HELLO, "name": "hello_there"}))
+    tocsin("whatsapp", "templates", "create", tmp_path / "hello.json")
+    for template, said in (
+        ("helo_there", "There is no template helo_there."),
+        ("hello_there/fr", "hello_there is not approved in fr; there is: en_US APPROVED."),
+    ):
+        assert run(["whatsapp", "test", "main", "--to", "+33612345678", "--template", template]) == 2
+        assert said in capsys.readouterr().err
+    said = tocsin(
+        "whatsapp", "test", "main", "--to", "+33612345678", "--template", "hello_there", "--seconds", "1", code=3
+    )
+    assert "sent" in said
+    assert tocsin("message", "list").count("+33") == 1
+
+
+def test_what_cannot_be_connected_is_said_before_anything_is_asked_or_kept(tocsin, tmp_path, capsys, monkeypatch):
+    def refused(*more):
+        capsys.readouterr()
+        tocsin.connect(*more, code=2)
+
+    def said(*arguments):
+        capsys.readouterr()
+        assert run([str(each) for each in arguments]) == 2
+        return capsys.readouterr().err
+
+    refused("--public-url", "tocsin.example.org")
+    assert tocsin("channel", "list").count("whatsapp") == 0
+    connect = ["whatsapp", "connect", "other", "--phone-number-id", "12", "--waba-id", "34"]
+    assert "--secret tokn: There is no such secret." in said(*connect, "--secret", f"tokn=@{tmp_path / 'token'}")
+    with monkeypatch.context() as nobody:
+        nobody.setattr("sys.stdin", io.StringIO(""))
+        assert "nobody is there to answer it" in said("whatsapp", "connect", "other")
+    tocsin.connect()
+    assert "connected already" in said("whatsapp", "connect", "main")
+
+
+def test_a_message_is_not_queued_when_it_could_never_be_sent(tocsin, capsys):
+    tocsin.connect()
+    sending = ["message", "send", "--channel", "main", "--to", "+33612345678", "--text", "Hello"]
+    for wrong in (
+        ["--expires", "2020-01-01T00:00Z"],
+        ["--expires", "2100-01-01T00:00Z", "--not-before", "2100-01-02T00:00Z"],
+    ):
+        assert run([*sending, *wrong]) == 2
+        assert "nothing would be sent" in capsys.readouterr().err
+    assert json.loads(tocsin("message", "list", "--json")) == []
 
 
 def test_a_message_is_not_queued_with_a_template_that_is_not_approved(tocsin, tmp_path, capsys):

@@ -63,7 +63,10 @@ class RefusedByMeta(TocsinError):
     """Meta does not do what was asked; for calls other than the sending of messages."""
 
     def __init__(self, refusal: Refusal, *, body: bytes = b"") -> None:
-        said = _("Meta refuses it ({code}): {words}").format(code=refusal.code, words=refusal.detail or "-")
+        words = refusal.detail or "-"  # Meta's own, which end without a full stop as often as with one
+        said = _("Meta refuses it ({code}): {words}").format(
+            code=refusal.code, words=words if words.endswith((".", "!", "?", "…")) else f"{words}."
+        )
         super().__init__(said, mend=_(refusal.known.words))
         self.refusal = refusal
         self.body = body  # some refusals tell what was done all the same
