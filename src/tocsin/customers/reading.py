@@ -54,6 +54,8 @@ _SAID_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 LINES_OF_ROW_MAX = 10  # a cell may hold line breaks; one that holds more has a quotation mark nobody closed
 LINE_CHARACTERS_MAX = 100_000
 _READ_BYTES = 1 << 20
+_START_BYTES = 4096
+_NOT_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF")  # xlsx and ods; xls; PDF
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -100,6 +102,12 @@ def listing(file: BinaryIO, *, where: str) -> Listing:
     """Begin to read a list: its first line is the heading. Raises ImportNotUnderstood when it is none."""
     encoding = encoding_of(file)
     file.seek(0)
+    if not encoding.startswith("utf-16") and _is_no_text(file.read(_START_BYTES)):
+        raise ImportNotUnderstood(
+            _("This is no CSV: it is a spreadsheet's own file, a picture, or UTF-16 without its mark."), where=where,
+            mend=_("Save it as CSV from the spreadsheet, best in UTF-8, and import that."),
+        )  # fmt: skip
+    file.seek(0)
     text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
     lines = _Lines(text)
     first = next(lines, "")
@@ -118,6 +126,10 @@ def listing(file: BinaryIO, *, where: str) -> Listing:
         )  # fmt: skip
     rows = _rows(lines, delimiter=delimiter, columns=len(heading))
     return Listing(encoding, tuple(heading), places, ignored, rows, text)
+
+
+def _is_no_text(start: bytes) -> bool:
+    return b"\0" in start or start.startswith(_NOT_TEXT)
 
 
 def _understood(line: str, delimiter: str) -> int:

@@ -210,6 +210,16 @@ def test_a_list_without_accounts_is_refused_and_says_what_is_needed(taken_in: Ta
         taken_in("")
 
 
+@pytest.mark.parametrize(
+    "start",
+    [b"PK\x03\x04\x14account,phone\n", b"\xd0\xcf\x11\xe0", b"%PDF-1.7\n", "account,phone\n".encode("utf-16-le")],
+)
+def test_a_file_that_is_no_text_is_refused_and_says_what_to_do(taken_in: Taking, start: bytes):
+    with pytest.raises(ImportNotUnderstood) as refused:
+        taken_in(start)
+    assert "Save it as CSV" in str(refused.value)
+
+
 def test_who_wrote_to_us_is_found_by_address_unless_people_share_it(taken_in: Taking):
     taken_in("account,email\nada,family@example.com\nbob,family@example.com\neve,eve@example.com\n")
     eve = queries.person_of_address(AddressKind.EMAIL, "eve@example.com")
