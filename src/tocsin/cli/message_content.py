@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tocsin.customers import queries as customers
+from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 from tocsin.messaging import queries
 from tocsin.messaging.values import Channel, Content
@@ -16,6 +17,7 @@ from tocsin.notices.queries import Wording
 
 WHATSAPP = "whatsapp"
 MAIL = "email"  # what every kind of channel that sends mail begins with
+_WAYS_OUT = ("unsubscribe_url", "unsubscribe_to")  # settings of such a channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,19 @@ def _text(said: Said, *, kind: str) -> Content:
     if kind == "webhook":
         return {"type": said.subject or "message", "data": {"text": said.text}}
     return {"text": said.text}
+
+
+def check_unsubscribing(wording: Wording, *, channel: Channel) -> None:
+    """Raise TocsinError when a campaign would go by mail without a way out: each of its mails would fail by itself."""
+    named = any(channel.settings.get(setting) for setting in _WAYS_OUT)
+    own = all(content.get("unsubscribe_url") for content in wording.contents.values())
+    if channel.kind.startswith(MAIL) and not (named or own):
+        raise TocsinError(
+            _("A campaign by mail needs a way to unsubscribe, and {name} has none.").format(name=channel.name),
+            mend=_("Set unsubscribe_url or unsubscribe_to: `tocsin channel kinds {kind}` explains them.").format(
+                kind=channel.kind
+            ),
+        )
 
 
 def _template(said: Said, *, account: str) -> Wording:

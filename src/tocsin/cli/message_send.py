@@ -19,7 +19,7 @@ from tocsin.cli import listing, message_shown as shown
 from tocsin.cli.acting import Acting, acting
 from tocsin.cli.customer import UNTOLD
 from tocsin.cli.given import moment
-from tocsin.cli.message_content import Said, wording_of
+from tocsin.cli.message_content import Said, check_unsubscribing, wording_of
 from tocsin.cli.wired import Wired
 from tocsin.customers import queries as customers
 from tocsin.customers.values import AddressKind
@@ -140,6 +140,8 @@ def send(wired: Wired, /, channel_name: str, acts: Acting, **given: Any) -> int:
     with wired.rows(), _opened(wired, channel_name) as (channel, sending):
         wording = wording_of(said, channel=channel)
         order = _order(whom, how=how, channel=channel, wording=wording)
+        if order.purpose is Purpose.MARKETING:
+            check_unsubscribing(wording, channel=channel)
         ready = Ready(wording, order, sending)
         if whom.to:
             queued, left_out = _to_address(whom.to, ready=ready, dry_run=how.dry_run, acts=acts), False

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from tocsin.cli.message_content import Said, wording_of
+from tocsin.cli.message_content import Said, check_unsubscribing, wording_of
 from tocsin.kernel import clock
+from tocsin.kernel.errors import TocsinError
 from tocsin.messaging.values import Channel
+from tocsin.notices.queries import Wording
 
 
-def channel(kind: str) -> Channel:
-    return Channel("main", kind, "", "", "", {}, None, "", None, "", clock.now())
+def channel(kind: str, **settings: str) -> Channel:
+    return Channel("main", kind, "", "", "", settings, None, "", None, "", clock.now())
 
 
 def said(**named: Any) -> Said:
@@ -40,3 +42,25 @@ def test_translations_of_a_mail_each_say_theirs_and_a_file_that_says_its_own_kee
         "language" not in each or each["language"] == "ar-EG"
         for each in wording_of(found, channel=channel("webhook")).contents.values()
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "content", "goes"),
+    [
+        ("email", {}, {}, False),
+        ("email_provider", {}, {}, False),
+        ("email", {"unsubscribe_url": "https://example.org/{message}"}, {}, True),
+        ("email", {"unsubscribe_to": "off@example.org"}, {}, True),
+        ("email", {}, {"unsubscribe_url": "https://example.org/off"}, True),
+        ("sms", {}, {}, True),
+    ],
+)
+def test_a_campaign_by_mail_without_a_way_out_is_refused_before_it_is_queued(
+    kind: str, settings: dict[str, str], content: dict[str, str], goes: bool
+):
+    wording = Wording({"en": {"subject": "x", "text": "x", **content}}, "en")
+    if goes:
+        check_unsubscribing(wording, channel=channel(kind, **settings))
+    else:
+        with pytest.raises(TocsinError, match="needs a way to unsubscribe, and main has none"):
+            check_unsubscribing(wording, channel=channel(kind, **settings))
