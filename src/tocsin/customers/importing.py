@@ -45,19 +45,28 @@ def import_customers(
     """
     permissions.check(Act.WRITE_CUSTOMERS, by=by)
     try:
-        with path.open("rb") as file:
-            listing = reading.listing(file, where=str(path))
-            aside = RefusedFile(refused or _refused_path(), heading=listing.heading)
-            try:
-                with transaction.atomic():
-                    imported = _imported(listing, file=file, country=country, aside=aside, progress=progress, by=by)
-            except BaseException:
-                aside.discard()
-                raise
-            aside.close()
-            return imported
+        file = path.open("rb")
     except OSError as error:
         raise ImportNotUnderstood(_("The list cannot be read: {why}").format(why=error), where=path) from error
+    with file:
+        listing = reading.listing(file, where=str(path))
+        aside = RefusedFile(refused or _refused_path(), heading=listing.heading)
+        try:
+            with transaction.atomic():
+                imported = _imported(listing, file=file, country=country, aside=aside, progress=progress, by=by)
+                aside.close()  # before the commit: what was refused is on the disk, or nothing is taken in
+        except BaseException as error:
+            aside.discard()
+            if not isinstance(error, OSError):
+                raise
+            raise ImportNotUnderstood(
+                _("Nothing of the list is taken in: what is refused of it cannot be kept ({why}).").format(
+                    why=error.strerror
+                ),
+                where=aside.path,
+                mend=_("Free some space, or name another file with --refused."),
+            ) from error
+        return imported
 
 
 def _refused_path() -> Path:

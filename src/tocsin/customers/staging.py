@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,5 +167,7 @@ class RefusedFile:
 
     def discard(self) -> None:
         """Remove the file: the import it belongs to did not happen."""
-        self.close()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk takes the rest of it no better than the beginning
+            self.close()
+        if self._file is not None and self.path.is_file():  # a device stays, and a file nothing was written to
+            self.path.unlink()

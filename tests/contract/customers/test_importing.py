@@ -202,6 +202,14 @@ def test_an_import_that_fails_leaves_nothing(taken_in: Taking, rows: None, tmp_p
     assert not (tmp_path / "refused.csv").exists()
 
 
+@pytest.mark.parametrize("place", ["/dev/full", "nowhere/refused.csv"])
+def test_a_list_of_which_the_refused_lines_cannot_be_kept_is_not_taken_in(taken_in: Taking, tmp_path: Path, place: str):
+    with pytest.raises(ImportNotUnderstood, match="what is refused of it cannot be kept") as stopped:
+        taken_in("account,phone\nada,12\nbob,+33612345678\n", refused=tmp_path / place)
+    assert "--refused" in stopped.value.mend
+    assert models.CustomerPerson.objects.count() == 0
+
+
 def test_a_list_without_accounts_is_refused_and_says_what_is_needed(taken_in: Taking):
     with pytest.raises(ImportNotUnderstood) as refused:
         taken_in("name,phone\nAda,+33612345678\n")
