@@ -104,7 +104,7 @@ def _home() -> Iterator[Line]:
     home = home_path()
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
     name = _("data folder")
-    if not os.access(nearest, os.W_OK):
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         mend = _("Name a folder of your own in TOCSIN_HOME.")
         yield Line(name, State.MISSING, _("{path} cannot be written").format(path=home), mend)
     elif not home.exists():

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.language import gettext as _
+
 
 def home_path() -> Path:
     """Return where the folder of this installation is or would be: ``TOCSIN_HOME``, else the XDG data folder."""
@@ -17,11 +20,17 @@ def home_path() -> Path:
 
 
 def data_home() -> Path:
-    """Return the folder of this installation, made 0700 if missing."""
+    """Return the folder of this installation, made 0700 if missing; TocsinError when it cannot be."""
     home = home_path()
-    if not home.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        home.mkdir(mode=0o700, exist_ok=True)
+    try:
+        if not home.is_dir():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            home.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise TocsinError(
+            _("The folder of this installation cannot be made: {why}.").format(why=error.strerror), where=home,
+            mend=_("Name a folder of your own in TOCSIN_HOME."),
+        ) from error  # fmt: skip
     return home
 
 

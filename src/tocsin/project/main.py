@@ -1,5 +1,6 @@
 """The entry point: builds the wiring, hands it to the command line, and turns what went wrong into words."""
 
+import errno
 import os
 import sys
 from contextlib import AbstractContextManager
@@ -14,6 +15,9 @@ from tocsin.kernel import redaction
 from tocsin.kernel.errors import TocsinError
 from tocsin.kernel.language import gettext as _
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+# What no command can foresee at every write, and a person mends: not a fault of ours, so no traceback.
+_OF_THE_MACHINE = _FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EMFILE}
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
@@ -38,6 +42,20 @@ def run(arguments: list[str]) -> int:
         # The reader has gone (``tocsin ... | head``). Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        _say(_refused_by_the_machine(error))
+        return TocsinError.exit_code
+
+
+def _refused_by_the_machine(error: OSError) -> TocsinError:
+    where = str(error.filename or "")
+    if error.errno in _FULL:
+        mend = _("Free some space, or name another disk in TOCSIN_HOME.")
+    else:
+        mend = _("Look at its owner and rights, or name a folder of your own in TOCSIN_HOME.")
+    return TocsinError(_("The system does not allow it: {why}.").format(why=error.strerror), where=where, mend=mend)
 
 
 # Django and psycopg are loaded by the first command that needs rows, so that the others need not wait for them.

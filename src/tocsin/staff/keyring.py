@@ -193,7 +193,7 @@ def _files() -> list[tuple[Path, int]]:
                 for entry in entries
                 if entry.name == seals or (entry.name.startswith(f"{seals}.") and entry.name != note)
             ]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     order = {seals: 0, following: 1}
     return sorted(found, key=lambda file: (order.get(file[0].name, 2), file[0].name))

@@ -1,5 +1,6 @@
 """The command line itself: lazy, teaching, and clear about what is wrong."""
 
+import errno
 import shlex
 import subprocess
 import sys
@@ -130,6 +131,10 @@ def fail():
     raise TocsinError("The file \x1b[2J is not readable.", where="logs/x", mend="Look at its owner.")
 
 
+def run_out_of_disk():
+    raise OSError(errno.ENOSPC, "No space left on device", "keys/x")
+
+
 def interrupt():
     raise KeyboardInterrupt
 
@@ -140,6 +145,7 @@ def interrupt():
         (lambda: 10, 10, ""),
         (lambda: None, 0, ""),
         (fail, 2, "logs/x: The file \\x1b[2J is not readable.\nLook at its owner."),
+        (run_out_of_disk, 2, "keys/x: The system does not allow it: No space left on device.\nFree some space"),
         (interrupt, 130, "run the same command to go on"),
         (lambda: click.get_current_context().exit(7), 7, ""),
         (lambda: click.get_current_context().fail("no"), 2, "no"),

@@ -38,6 +38,16 @@ def test_the_home_is_private_and_asking_where_it_is_does_not_make_it(tmp_path, m
     assert stat.S_IMODE(home.data_home().stat().st_mode) == 0o700
 
 
+def test_a_home_that_cannot_be_made_says_which_and_how_to_name_another(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        monkeypatch.setenv("TOCSIN_HOME", str(place))
+        with pytest.raises(errors.TocsinError, match="cannot be made") as refused:
+            home.data_home()
+        assert refused.value.where == str(place)
+        assert "TOCSIN_HOME" in refused.value.mend
+
+
 def test_without_a_name_the_home_is_the_data_folder_of_the_desktop_standard(tmp_path, monkeypatch):
     monkeypatch.delenv("TOCSIN_HOME")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
