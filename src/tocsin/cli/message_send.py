@@ -150,7 +150,7 @@ def send(wired: Wired, /, channel_name: str, acts: Acting, **given: Any) -> int:
         if how.wait and queued:
             left_out |= _wait(queued, seconds=how.seconds, reports=sending.reports)
         elif queued:
-            _next_step(queued)
+            _next_step(queued, channel=channel_name)
     return LEFT_OUT if left_out else 0
 
 
@@ -295,9 +295,20 @@ def _print_told(told: Told, *, reached: Reached, queued: bool) -> None:
         listing.lines("", _("It reads:") if told.people == 1 else _("One of them reads:"), told.shown)
 
 
-def _next_step(queued: Sequence[UUID]) -> None:
+def _sends_nothing(channel: str) -> str:
+    """Return that a channel is paused or held, as a sentence; empty when it sends."""
+    found = queries.outbox_status()
+    stopped = {each.channel for each in found.channels if each.paused_reason or each.held_reason}
+    if found.paused_at is None and channel not in stopped:
+        return ""
+    return _("{channel} sends nothing at present: `tocsin outbox status` says why.").format(channel=channel)
+
+
+def _next_step(queued: Sequence[UUID], *, channel: str) -> None:
     if len(queued) == 1:
         listing.lines(_("Queued: {id}").format(id=queued[0]))
+    if said := _sends_nothing(channel):
+        listing.lines(said, style="yellow")
     listing.lines(
         _("`tocsin serve` or `tocsin send` sends it; `tocsin message trace {id}` says what became of it.").format(
             id=queued[0]
@@ -318,7 +329,10 @@ def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> bool:
     for message in ended:
         listing.lines(f"{message.id}  {shown.sentence(message)}")
         if message.state is MessageState.QUEUED:
-            listing.lines(_("Nobody sends at present: run `tocsin serve`, or `tocsin send`."), style="yellow")
+            said = _sends_nothing(message.channel) or _(
+                "Nobody sends at present: run `tocsin serve`, or `tocsin send`."
+            )
+            listing.lines(said, style="yellow")
     return any(shown.answer(message) is shown.Answer.NO for message in ended)
 
 

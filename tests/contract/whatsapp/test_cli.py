@@ -149,6 +149,20 @@ def test_a_message_is_not_queued_when_it_could_never_be_sent(tocsin, capsys):
     assert json.loads(tocsin("message", "list", "--json")) == []
 
 
+def test_whoever_queues_while_nothing_is_sent_is_told_so(tocsin):
+    tocsin.connect()
+    sending = ["message", "send", "--channel", "main", "--to", "+33612345678", "--text", "Hello"]
+    for paused in ([], ["main"]):
+        tocsin("outbox", "pause", *paused, "--reason", "a drill", "--as", "mona")
+        for more in ([], ["--wait", "--seconds", "1"]):
+            said = tocsin(*sending, *more)
+            assert "main sends nothing at present: `tocsin outbox status` says why." in said
+            assert "Nobody sends" not in said
+        tocsin("outbox", "resume", *paused, "--as", "mona")
+    assert "sends nothing" not in tocsin(*sending)
+    assert "Nobody sends at present: run `tocsin serve`" in tocsin(*sending, "--wait", "--seconds", "1")
+
+
 def test_a_message_is_not_queued_with_a_template_that_is_not_approved(tocsin, tmp_path, capsys):
     tocsin.connect()
     (tmp_path / "notice.json").write_text(json.dumps(NOTICE))
