@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from tocsin_simulator.smtp_program import FILE, PORT, Bad, smtp
+from tocsin_simulator.values import Settings
 
 # Every account has it with Meta, in this language; the text is ours.
 HELLO = {
@@ -35,14 +36,32 @@ def main() -> None:
 @main.command()
 @click.option("--port", type=PORT, default=8100, show_default=True, help="0 takes a free one.")
 @click.option("--listen", default="127.0.0.1", show_default=True, metavar="HOST", help="Address to listen on.")
-@click.option("--phone-id", "phone_ids", multiple=True, metavar="ID", help="A number's id; may be repeated.")
-@click.option("--waba-id", metavar="ID", help="The account's id.")
-@click.option("--app-id", metavar="ID", help="The application's id.")
+@click.option(
+    "--phone-id",
+    "phone_ids",
+    multiple=True,
+    metavar="ID",
+    default=Settings.phone_ids,
+    show_default=True,
+    help="A number's id; may be repeated.",
+)
+@click.option("--waba-id", metavar="ID", default=Settings.waba_id, show_default=True, help="The account's id.")
+@click.option("--app-id", metavar="ID", default=Settings.app_id, show_default=True, help="The application's id.")
 @click.option("--name", metavar="NAME", help="The company, as its profile and the phones show it.")
-@click.option("--token", metavar="TOKEN", help="The access token clients must send.")
-@click.option("--app-secret", metavar="SECRET", help="Signs the webhooks.")
+@click.option(
+    "--token", metavar="TOKEN", default=Settings.token, show_default=True, help="The access token clients must send."
+)
+@click.option(
+    "--app-secret", metavar="SECRET", default=Settings.app_secret, show_default=True, help="Signs the webhooks."
+)
 @click.option("--webhook", metavar="URL", help="Where webhooks go; none are sent without one.")
-@click.option("--verify-token", metavar="TOKEN", help="Sent when the webhook's address is verified.")
+@click.option(
+    "--verify-token",
+    metavar="TOKEN",
+    default=Settings.verify_token,
+    show_default=True,
+    help="Sent when the webhook's address is verified.",
+)
 @click.option(
     "--verify", is_flag=True, help="Verify the webhook's address at the start, and stop if it does not answer."
 )
@@ -205,7 +224,6 @@ async def run(
     from tocsin_simulator.errors import GraphError  # noqa: PLC0415 - `--help` is quick
     from tocsin_simulator.people import read_people  # noqa: PLC0415
     from tocsin_simulator.server import Server  # noqa: PLC0415
-    from tocsin_simulator.values import Settings  # noqa: PLC0415
 
     try:
         described = read_people(people) if people is not None else None

@@ -106,6 +106,12 @@ def test_what_cannot_be_is_said_in_one_line(given, said):
     assert "Errno" not in result.output
 
 
+def test_help_says_with_which_ids_and_token_it_starts():
+    said = "".join(CliRunner().invoke(main, ["whatsapp", "--help"]).output.split())
+    for default in ("100000000000001", "200000000000001", "simulated-token", "simulated-secret"):
+        assert f"[default:{default}]" in said
+
+
 def test_help_is_quick_because_nothing_heavy_is_imported():
     said = subprocess.run(
         [sys.executable, "-c", "import sys; import tocsin_simulator.program; print('aiohttp' in sys.modules)"],
