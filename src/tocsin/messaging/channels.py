@@ -96,9 +96,9 @@ def remove_channel(name: str, *, reason: str, by: Author) -> Channel:
 
 def _forget_line(name: str) -> None:
     """Forget what was true of the number a channel had: nobody wrote to the next one yet, no file lies there."""
-    for rows in (models.ServiceWindow, models.PairPace, models.UploadedFile):
+    models.LinePace.objects.filter(scope=f"line:{name}").delete()  # first, as claims lock it
+    for rows in (models.PairPace, models.ServiceWindow, models.UploadedFile):
         rows.objects.filter(channel=name).delete()
-    models.LinePace.objects.filter(scope=f"line:{name}").delete()
 
 
 def check_may_connect(by: Author) -> None:

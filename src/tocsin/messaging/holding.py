@@ -81,12 +81,13 @@ def take_refusals(refusals: Sequence[Refusal], *, per_second: float | None = Non
         done: set[tuple[str, ...]] = set()
         beside = _beside_rows(meant, per_second=per_second, now=now)
         objecting.keep_stops([_stop(each) for each in beside if _is_stop(each) and each.address])
-        for refused in (each for each in beside if not _is_stop(each)):
+        others = [each for each in beside if not _is_stop(each)]
+        for refused in sorted(others, key=lambda each: _ORDER[each.refusal.verdict]):
             about, act = _MEANINGS[refused.refusal.verdict]
             key = (refused.refusal.verdict, *(str(getattr(refused, name)) for name in about))
             if key not in done:
                 done.add(key)
-                act(refused)
+                act(refused, others)
 
 
 def _beside_rows(meant: dict[UUID, Refusal], *, per_second: float | None, now: datetime) -> list[_Refused]:
@@ -108,22 +109,28 @@ def _is_stop(refused: _Refused) -> bool:
     return refused.refusal.verdict is Verdict.STOPPED
 
 
-def _slow_line(refused: _Refused) -> None:
+def _slow_line(refused: _Refused, _others: Sequence[_Refused]) -> None:
     pacing.line_refused(refused.channel, per_second=refused.per_second, wait_seconds=refused.refusal.wait_seconds)
 
 
-def _slow_pair(refused: _Refused) -> None:
-    others = addressing.other_addresses(refused.portfolio, [(refused.address_kind, refused.address)])
-    person = addressing.one_name(refused.address_kind, refused.address, others=others)
-    pacing.pair_refused(refused.channel, person, now=refused.now)
+def _slow_pairs(refused: _Refused, others: Sequence[_Refused]) -> None:
+    """Slow down all pairs of a channel that were refused, each once, under the name its person is counted by."""
+    pairs = {
+        (each.address_kind, each.address) for each in others
+        if each.refusal.verdict is Verdict.SLOW_PAIR and each.channel == refused.channel and each.address
+    }  # fmt: skip
+    names = addressing.other_addresses(refused.portfolio, sorted(pairs))
+    people = {addressing.one_name(kind, address, others=names) for kind, address in pairs}
+    pacing.lock_lines([refused.channel])
+    pacing.pairs_refused(refused.channel, sorted(people), now=refused.now)
 
 
-def _hold_line(refused: _Refused) -> None:
+def _hold_line(refused: _Refused, _others: Sequence[_Refused]) -> None:
     with suppress(NoSuchChannel):  # removed since
         hold_channel(refused.channel, until=refused.until, reason=refused.words)
 
 
-def _hold_account(refused: _Refused) -> None:
+def _hold_account(refused: _Refused, _others: Sequence[_Refused]) -> None:
     found = models.MessagingChannel.objects.filter(kind=refused.kind, account=refused.account)
     names = found.order_by("name").values_list("name", flat=True) if refused.account else [refused.channel]
     for name in names:
@@ -131,7 +138,7 @@ def _hold_account(refused: _Refused) -> None:
             hold_channel(name, until=refused.until, reason=refused.words)
 
 
-def _hold_template(refused: _Refused) -> None:
+def _hold_template(refused: _Refused, _others: Sequence[_Refused]) -> None:
     name, _slash, language = refused.template.partition("/")
     if name:
         held = {"held_until": refused.until, "held_reason": refused.words}
@@ -150,12 +157,14 @@ def _stop(refused: _Refused) -> objecting.Stop:
     )  # fmt: skip
 
 
-# Verdict -> what it is about (done once per each), and what is done.
-_MEANINGS: dict[Verdict, tuple[Collection[str], Callable[[_Refused], None]]] = {
+# Verdict -> what it is about (done once per each), and what is done; paces before what holds, as claims lock them.
+_MEANINGS: dict[Verdict, tuple[Collection[str], Callable[[_Refused, Sequence[_Refused]], None]]] = {
     Verdict.SLOW_LINE: (("channel",), _slow_line),
-    Verdict.SLOW_PAIR: (("channel", "address"), _slow_pair),
+    Verdict.SLOW_PAIR: (("channel",), _slow_pairs),
     Verdict.HOLD_LINE: (("channel",), _hold_line),
     Verdict.HOLD_ACCOUNT: (("kind", "account"), _hold_account),
     Verdict.HOLD_TEMPLATE: (("account", "template"), _hold_template),
 }
+_ORDER = {verdict: place for place, verdict in enumerate(_MEANINGS)}
 MEANT = frozenset({*_MEANINGS, Verdict.STOPPED})
+PACES = frozenset({Verdict.SLOW_LINE, Verdict.SLOW_PAIR})  # what changes nothing but paces

@@ -1,6 +1,6 @@
 """What people write to us: one row per message of the provider, and the 24 h in which we may answer freely."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,43 +47,46 @@ SELECT id, message, channel, media, type, sha256, '', 0, 0, %(now)s, '', expires
   FROM unnest(%(ids)s::uuid[], %(messages)s::uuid[], %(channels)s::text[], %(media)s::text[], %(types)s::text[],
               %(sums)s::text[], %(expires)s::timestamptz[]) AS m(id, message, channel, media, type, sha256, expires)
 """
+# The other name of a person has the same window: both ways, when the two names are each other's newest; what somebody
+# wrote now, and where names became known all that they wrote before. One statement, so that windows are locked in the
+# order of their keys. Windows are looked at first, because most people who get a message never wrote one; OFFSET 0
+# makes each step one look into an index, whatever the planner believes of tables that grow by thousands a second.
 _WINDOWS = """
-INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[])
-ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
-WHERE excluded.last_inbound_at > w.last_inbound_at
-"""
-# The other name of a person has the same window: both ways, when the two names are each other's newest. Windows are
-# looked at first, because most people who get a message never wrote one; OFFSET 0 makes each step one look into an
-# index, whatever the planner believes of tables that grow by thousands of rows a second.
-_WINDOWS_OF_NAMES = """
-WITH asked AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) AS a(portfolio, kind, value)),
+WITH told AS (
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+        AS t(channel, portfolio, kind, value, last_inbound_at)),
 lines AS (
     SELECT name AS channel, coalesce(nullif(portfolio, ''), nullif(account, ''), name) AS portfolio
       FROM tocsin_messagingchannel WHERE kind = 'whatsapp'),
 opened AS (
+    SELECT * FROM told
+     UNION ALL
     SELECT l.channel, a.portfolio, a.kind, a.value, s.last_inbound_at
-      FROM asked a JOIN lines l ON l.portfolio = a.portfolio
+      FROM unnest(%s::text[], %s::text[], %s::text[]) AS a(portfolio, kind, value)
+      JOIN lines l ON l.portfolio = a.portfolio
      CROSS JOIN LATERAL (
         SELECT last_inbound_at FROM tocsin_servicewindow w
-         WHERE w.channel = l.channel AND w.address = a.value OFFSET 0) s)
+         WHERE w.channel = l.channel AND w.address = a.value OFFSET 0) s),
+shared AS (
+    SELECT o.channel, coalesce(became.other, there.other_value) AS value, o.last_inbound_at
+      FROM opened o
+     CROSS JOIN LATERAL (
+        SELECT other_kind, other_value FROM tocsin_addressname n
+         WHERE n.portfolio = o.portfolio AND n.kind = o.kind AND n.value = o.value
+         OFFSET 0) there
+     CROSS JOIN LATERAL (
+        SELECT 1 FROM tocsin_addressname n
+         WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
+           AND n.other_kind = o.kind AND n.other_value = o.value OFFSET 0) back
+      LEFT JOIN LATERAL (  -- a number that was given up since must not get a window again: somebody else may have it
+        SELECT other FROM tocsin_addresschange c
+         WHERE c.portfolio = o.portfolio AND c.kind = there.other_kind AND c.value = there.other_value
+           AND (c.at > o.last_inbound_at OR c.at = o.last_inbound_at AND c.other <> '')
+         ORDER BY c.at LIMIT 1) became ON TRUE
+     WHERE became.other IS DISTINCT FROM '')
 INSERT INTO tocsin_servicewindow AS w (channel, address, last_inbound_at)
-SELECT o.channel, coalesce(became.other, there.other_value), max(o.last_inbound_at)
-  FROM opened o
- CROSS JOIN LATERAL (
-    SELECT other_kind, other_value FROM tocsin_addressname n
-     WHERE n.portfolio = o.portfolio AND n.kind = o.kind AND n.value = o.value
-     OFFSET 0) there
- CROSS JOIN LATERAL (
-    SELECT 1 FROM tocsin_addressname n
-     WHERE n.portfolio = o.portfolio AND n.kind = there.other_kind AND n.value = there.other_value
-       AND n.other_kind = o.kind AND n.other_value = o.value OFFSET 0) back
-  LEFT JOIN LATERAL (  -- a number that was given up since must not get a window again: somebody else may have it
-    SELECT other FROM tocsin_addresschange c
-     WHERE c.portfolio = o.portfolio AND c.kind = there.other_kind AND c.value = there.other_value
-       AND (c.at > o.last_inbound_at OR c.at = o.last_inbound_at AND c.other <> '')
-     ORDER BY c.at LIMIT 1) became ON TRUE
- WHERE became.other IS DISTINCT FROM ''
+SELECT channel, value, max(last_inbound_at)
+  FROM (SELECT channel, value, last_inbound_at FROM told UNION ALL SELECT * FROM shared) AS windows
  GROUP BY 1, 2 ORDER BY 1, 2
 ON CONFLICT (channel, address) DO UPDATE SET last_inbound_at = excluded.last_inbound_at
 WHERE excluded.last_inbound_at > w.last_inbound_at
@@ -116,19 +119,17 @@ class _Row:
     intake_id: int
 
 
-def keep(told: Sequence[Told]) -> None:
-    """Keep messages that are not kept yet, with their text sealed and their media to be fetched; open the windows."""
+def keep(told: Sequence[Told], *, named: Collection[Key] = ()) -> None:
+    """Keep messages that are not kept yet, with their text sealed and their media to be fetched; open the windows.
+
+    ``named`` are the names of people that are news: both names of a person have the window of either.
+    """
     rows = _rows(told)
-    if not rows:
-        return
-    fresh = _insert(rows)
-    _keep_bodies([each for each in rows if each.id in fresh])
-    _keep_media([each for each in rows if each.id in fresh and each.update.media_id])
-    open_windows(
-        (each.channel, each.portfolio, kind, address, each.at)
-        for each in rows if each.update.opens_window
-        for kind, address in each.addresses.items()
-    )  # fmt: skip
+    if rows:
+        fresh = _insert(rows)
+        _keep_bodies([each for each in rows if each.id in fresh])
+        _keep_media([each for each in rows if each.id in fresh and each.update.media_id])
+    _open_windows([each for each in rows if each.update.opens_window], named=named)
 
 
 def _rows(told: Sequence[Told]) -> list[_Row]:
@@ -203,25 +204,17 @@ def _keep_media(rows: Sequence[_Row]) -> None:
         cursor.execute(_MEDIA, asked)
 
 
-def open_windows(opened: Iterable[tuple[str, str, AddressKind, str, datetime]]) -> None:
-    """Note when somebody wrote last: (channel, portfolio, kind and value of the address, when)."""
-    newest: dict[tuple[str, str], datetime] = {}
-    asked: set[tuple[str, str, str]] = set()
-    for channel, portfolio, kind, address, at in opened:
-        newest[(channel, address)] = max(newest.get((channel, address), at), at)
-        asked.add((portfolio, kind.value, address))
-    if not newest:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_WINDOWS, _columns([(*key, newest[key]) for key in sorted(newest)]))
-    share_windows(asked)
-
-
-def share_windows(names: Collection[Key]) -> None:
-    """Give both names of a person the window of either: (portfolio, kind and value of an address)."""
-    if names:
+def _open_windows(rows: Sequence[_Row], *, named: Collection[Key]) -> None:
+    """Note when people wrote last, under both names of each."""
+    newest: dict[tuple[str, str, str, str], datetime] = {}
+    for each in rows:
+        for kind, address in each.addresses.items():
+            key = (each.channel, each.portfolio, kind.value, address)
+            newest[key] = max(newest.get(key, each.at), each.at)
+    if newest or named:
+        told = _columns([(*key, newest[key]) for key in sorted(newest)]) or [[]] * 5
         with connection.cursor() as cursor:
-            cursor.execute(_WINDOWS_OF_NAMES, _columns(sorted(names)))
+            cursor.execute(_WINDOWS, [*told, *(_columns(sorted(named)) or [[]] * 3)])
 
 
 def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:

@@ -4,7 +4,7 @@ Where one address became another, whatever was said of the old one up to then is
 is of whoever has it now, because numbers are given to others (``following``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -28,6 +28,17 @@ class Line:
     channel: str
     account: str
     portfolio: str
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """Changes of addresses that are news, in the order they happened; of those, ``fresh`` are the newest of each.
+
+    An older one, told late, is of somebody whom address books have elsewhere by now.
+    """
+
+    new: Sequence["Changed"] = ()
+    fresh: Sequence["Changed"] = ()
 
 
 Lines = Mapping[str, Line]
@@ -111,19 +122,21 @@ DO UPDATE SET free_at = greatest(s.free_at, excluded.free_at), refused = greates
               wait_until = greatest(s.wait_until, excluded.wait_until)
 """
 # Once both names of a person are known they are counted under the number; what was counted under the other comes along.
-_PAIRS_JOIN = """
-WITH counted AS (
-    SELECT p.id, l.name AS channel, there.other_value AS address, p.free_at, p.refused, p.wait_until
-      FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
-      JOIN tocsin_messagingchannel l
-        ON coalesce(nullif(l.portfolio, ''), nullif(l.account, ''), l.name) = told.portfolio
-     CROSS JOIN LATERAL (
-        SELECT id, free_at, refused, wait_until FROM tocsin_pairpace
-         WHERE channel = l.name AND address = told.value OFFSET 0) p
-     CROSS JOIN LATERAL (
-        SELECT other_value FROM tocsin_addressname
-         WHERE portfolio = told.portfolio AND kind = told.kind AND value = told.value AND other_kind = 'phone'
-        OFFSET 0) there),
+_APART = """
+SELECT p.id, l.name AS channel, there.other_value AS address, p.free_at, p.refused, p.wait_until
+  FROM unnest(%s::text[], %s::text[], %s::text[]) AS told(portfolio, kind, value)
+  JOIN tocsin_messagingchannel l
+    ON coalesce(nullif(l.portfolio, ''), nullif(l.account, ''), l.name) = told.portfolio
+ CROSS JOIN LATERAL (
+    SELECT id, free_at, refused, wait_until FROM tocsin_pairpace
+     WHERE channel = l.name AND address = told.value OFFSET 0) p
+ CROSS JOIN LATERAL (
+    SELECT other_value FROM tocsin_addressname
+     WHERE portfolio = told.portfolio AND kind = told.kind AND value = told.value AND other_kind = 'phone'
+    OFFSET 0) there
+"""
+_PAIRS_JOIN = f"""
+WITH counted AS ({_APART}),
 gone AS (
     DELETE FROM tocsin_pairpace WHERE id IN (SELECT id FROM counted))
 INSERT INTO tocsin_pairpace AS s (channel, address, free_at, refused, wait_until)
@@ -131,6 +144,10 @@ SELECT channel, address, max(free_at), max(refused), max(wait_until) FROM counte
 ON CONFLICT (channel, address)
 DO UPDATE SET free_at = greatest(s.free_at, excluded.free_at), refused = greatest(s.refused, excluded.refused),
               wait_until = greatest(s.wait_until, excluded.wait_until)
+"""
+_OBJECTIONS_LOCK = """
+SELECT 1 FROM tocsin_personobjection WHERE kind = ANY(%s::text[]) AND address = ANY(%s::text[])
+ ORDER BY kind, address, purpose FOR UPDATE
 """
 _OBJECTIONS_FOLLOW = """
 WITH moved AS (
@@ -162,11 +179,27 @@ def name(said: Iterable[Named]) -> list[Key]:
             newest[key] = max(newest.get(key, (at, other)), (at, other))
     news = _write([(*key, other, at) for key, (at, other) in sorted(newest.items())])
     _give_up(_known_of_others(newest, news))
-    joined = [key for *key, _is_known in news if key[1] == AddressKind.WHATSAPP]
-    if joined:
-        with connection.cursor() as cursor:
-            cursor.execute(_PAIRS_JOIN, [list(column) for column in zip(*joined, strict=True)])
     return [(portfolio, kind, value) for portfolio, kind, value, _is_known in news]
+
+
+def apart(news: Collection[Key]) -> bool:
+    """Say whether people whose names are news are counted under their number and another name apart."""
+    if not (asked := _scoped(news)):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(_APART, asked)
+        return cursor.fetchone() is not None
+
+
+def join(news: Collection[Key]) -> None:
+    """Count people under their numbers who were counted under another name; their lines must be locked."""
+    if asked := _scoped(news):
+        with connection.cursor() as cursor:
+            cursor.execute(_PAIRS_JOIN, asked)
+
+
+def _scoped(news: Collection[Key]) -> list[list[str]]:
+    return [list(column) for column in zip(*(key for key in news if key[1] == AddressKind.WHATSAPP), strict=True)]
 
 
 def _known_of_others(
@@ -222,12 +255,17 @@ def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
 
     What is told again changes and records nothing.
     """
+    follow(learn(told))
+
+
+def learn(told: Sequence[tuple[AddressChanged, Line | None]]) -> Learned:
+    """Keep changes of addresses, so that messages are followed from now on, and return what is news."""
     rows: set[Changed] = {
         (line.portfolio, each.kind.value, each.before, each.after, each.at)
         for each, line in told if line is not None and each.before != each.after
     }  # fmt: skip
     if not rows:
-        return
+        return Learned()
     newest: dict[Key, tuple[datetime, str]] = {}
     for key, changes in told_of(row[:3] for row in rows).items():
         if moved := [(each.at, each.other) for each in changes if each.other]:
@@ -235,20 +273,30 @@ def change(told: Sequence[tuple[AddressChanged, Line | None]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CHANGED, [clock.now(), *(list(column) for column in zip(*sorted(rows), strict=True))])
         new: list[Changed] = sorted(cursor.fetchall(), key=lambda row: (row[4], row))
-        for portfolio, kind, before, after, at in new:
-            asked = {"portfolio": portfolio, "kind": kind, "before": before, "after": after, "at": at}
-            cursor.execute(_WINDOWS_FOLLOW, asked)
-            cursor.execute(_PAIRS_FOLLOW, asked)
-            cursor.execute(_OBJECTIONS_FOLLOW, asked)
-    # An older one, told late, is of somebody whom address books have elsewhere by now.
-    fresh = [row for row in new if row[:3] not in newest or (row[4], row[3]) > newest[row[:3]]]
-    if not fresh:
+    return Learned(new, [row for row in new if row[:3] not in newest or (row[4], row[3]) > newest[row[:3]]])
+
+
+def follow(learned: Learned) -> None:
+    """Let what is known of old addresses follow: paces, windows, objections, and customers' own address books.
+
+    The lines of the paces must be locked.
+    """
+    if not learned.new:
         return
-    for _portfolio, kind, before, after, _at in fresh:
+    with connection.cursor() as cursor:
+        addresses = sorted({address for row in learned.new for address in row[2:4]})
+        cursor.execute(_OBJECTIONS_LOCK, [sorted({row[1] for row in learned.new}), addresses])
+        for statement in (_PAIRS_FOLLOW, _WINDOWS_FOLLOW, _OBJECTIONS_FOLLOW):
+            for portfolio, kind, before, after, at in learned.new:
+                asked = {"portfolio": portfolio, "kind": kind, "before": before, "after": after, "at": at}
+                cursor.execute(statement, asked)
+    if not learned.fresh:
+        return
+    for _portfolio, kind, before, after, _at in learned.fresh:
         customers.change_address(AddressKind(kind), before=before, after=after)
     journal.write(
-        verb="messaging.addresses_changed", subject="customers", by=MACHINE, facts={"addresses": len(fresh)},
-        rows=[(f"{kind} {before} -> {after}", before) for _portfolio, kind, before, after, _at in fresh],
+        verb="messaging.addresses_changed", subject="customers", by=MACHINE, facts={"addresses": len(learned.fresh)},
+        rows=[(f"{kind} {before} -> {after}", before) for _portfolio, kind, before, after, _at in learned.fresh],
     )  # fmt: skip
 
 

@@ -1,14 +1,15 @@
 """How fast a line, a pair and a portfolio may go: rows that all sender processes share, read and written in a claim.
 
 Every function runs inside the transaction of a claim, always in the order line, pairs, people, so that no two claims
-wait for each other. The line's row stays locked until the commit: claims of one channel go one after the other.
+wait for each other. The line's row stays locked until the commit: claims of one channel go one after the other, and so
+does whatever else changes its pairs.
 
 A line is paced by the generic cell rate algorithm (ITU-T I.371): what is handed out are moments, so that two processes
 together keep the pace as exactly as one. Its clock is the database's, which is the same for all of them.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -98,14 +99,15 @@ counted AS (
   ON CONFLICT (channel, address) DO UPDATE SET free_at = excluded.free_at)
 SELECT id, due FROM judged WHERE due IS NOT NULL
 """
-_PAIR_REFUSED = """
+_PAIRS_REFUSED = """
 INSERT INTO tocsin_pairpace AS pair (channel, address, free_at, refused, wait_until)
-VALUES (%(channel)s, %(address)s, %(now)s, 1, %(now)s + interval '1 second')
+SELECT %(channel)s, address, %(now)s, 1, %(now)s + interval '1 second'
+  FROM unnest(%(addresses)s::text[]) AS told(address) ORDER BY address
 ON CONFLICT (channel, address) DO UPDATE
    SET refused = CASE WHEN pair.wait_until < %(calm)s THEN 1 ELSE least(pair.refused, %(power)s) + 1 END,
        wait_until = %(now)s + make_interval(secs => power(4, CASE WHEN pair.wait_until < %(calm)s THEN 0
                                                                    ELSE least(pair.refused, %(power)s) END))
-RETURNING wait_until
+RETURNING address, wait_until
 """
 _BEGIN = """
 INSERT INTO tocsin_portfolioperson AS person (portfolio, address, begun_at)
@@ -113,6 +115,15 @@ SELECT %(portfolio)s, address, begun_at FROM unnest(%(addresses)s::text[], %(mom
        AS given(address, begun_at)
 ON CONFLICT (portfolio, address) DO UPDATE SET begun_at = greatest(person.begun_at, excluded.begun_at)
 """
+# What somebody has locked is in use again.
+_FORGET = """
+DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {past} FOR UPDATE SKIP LOCKED)
+"""
+_FORGOTTEN = (
+    ("tocsin_pairpace", "id", "free_at < %(calm)s AND (wait_until IS NULL OR wait_until < %(calm)s)"),
+    ("tocsin_portfolioperson", "id", "begun_at < %(kept)s"),
+    ("tocsin_unsignedwriting", "person", "at < %(day)s"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,15 @@ def take_slots(channel: str, *, wanted: int, per_second: float | None) -> Slots:
         cursor.execute(_TAKE, given)
         count, first, every, wait = cursor.fetchone()
     return Slots(count, first, 0.0 if per_second is None else every, max(0.0, wait) if count == 0 else 0.0)
+
+
+def lock_lines(channels: Collection[str]) -> None:
+    """Lock lines as claims do, before their pairs; all that one transaction needs at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM tocsin_linepace WHERE scope = ANY(%s::text[]) ORDER BY scope FOR UPDATE",
+            [[f"line:{channel}" for channel in channels]],
+        )
 
 
 def give_back(channel: str, *, unused: int, slots: Slots) -> None:
@@ -219,16 +239,18 @@ def pairs(
         return dict(cursor.fetchall())
 
 
-def pair_refused(channel: str, address: str, *, now: datetime) -> datetime:
-    """Pause one pair for 4^X seconds, X being how often the provider refused it before; returns until when."""
+def pairs_refused(channel: str, addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]:
+    """Pause pairs for 4^X seconds, X being how often the provider refused each before; returns until when.
+
+    The line must be locked.
+    """
     given = {
-        "channel": channel, "address": address, "now": now, "power": PAIR_WAIT_POWER_MAX,
+        "channel": channel, "addresses": list(addresses), "now": now, "power": PAIR_WAIT_POWER_MAX,
         "calm": now - timedelta(seconds=PAIR_CALM_SECONDS),
     }  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_PAIR_REFUSED, given)
-        until: datetime = cursor.fetchone()[0]
-    return until
+        cursor.execute(_PAIRS_REFUSED, given)
+        return dict(cursor.fetchall())
 
 
 def people(
@@ -338,13 +360,10 @@ class _Room:
 
 def forget(now: datetime) -> int:
     """Delete the rows of pairs and people that limit nothing any more, us nor staff; returns how many."""
+    given = {"calm": now - timedelta(seconds=PAIR_CALM_SECONDS), "kept": now - DAY_KEPT, "day": now - DAY}
+    deleted = 0
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM tocsin_pairpace WHERE free_at < %(calm)s AND (wait_until IS NULL OR wait_until < %(calm)s)",
-            {"calm": now - timedelta(seconds=PAIR_CALM_SECONDS)},
-        )
-        deleted = cursor.rowcount
-        cursor.execute("DELETE FROM tocsin_portfolioperson WHERE begun_at < %s", [now - DAY_KEPT])
-        deleted += cursor.rowcount
-        cursor.execute("DELETE FROM tocsin_unsignedwriting WHERE at < %s", [now - DAY])
-        return int(deleted + cursor.rowcount)
+        for table, key, past in _FORGOTTEN:
+            cursor.execute(_FORGET.format(table=table, key=key, past=past), given)
+            deleted += cursor.rowcount
+    return deleted

@@ -42,9 +42,12 @@ UPDATE tocsin_outboundmessage
 # A state that was reached in the future was reached before the clock was set back. What somebody wanted to go later,
 # and was not put off since, keeps its moment.
 _DUE_AGAIN = """
-UPDATE tocsin_outboundmessage SET next_try_at = %(now)s
- WHERE state IN ('queued', 'retrying') AND next_try_at > %(soon)s AND state_at > %(soon)s
-   AND (next_try_at <= state_at OR reason <> '')
+WITH late AS (
+  SELECT id FROM tocsin_outboundmessage
+   WHERE state IN ('queued', 'retrying') AND next_try_at > %(soon)s AND state_at > %(soon)s
+     AND (next_try_at <= state_at OR reason <> '')
+   ORDER BY id FOR UPDATE SKIP LOCKED)
+UPDATE tocsin_outboundmessage message SET next_try_at = %(now)s FROM late WHERE message.id = late.id
 """
 
 

@@ -36,7 +36,7 @@ def became(before: str, after: str, *, at: datetime | None = None, kind: Address
 
 
 def seen(phone: str, scoped: str, *, at: datetime | None = None) -> None:
-    naming.name([(LINE, {AddressKind.PHONE: phone, AddressKind.WHATSAPP: scoped}, at or clock.now())])
+    naming.join(naming.name([(LINE, {AddressKind.PHONE: phone, AddressKind.WHATSAPP: scoped}, at or clock.now())]))
 
 
 def test_what_was_queued_for_a_number_goes_to_the_one_its_person_took_since(outbox: Any):

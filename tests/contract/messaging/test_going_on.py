@@ -93,7 +93,8 @@ def places() -> str:
     return found
 
 
-def test_ten_thousand_that_are_held_are_not_touched_while_they_are(outbox: Any):
+def test_ten_thousand_that_are_held_are_not_touched_while_they_are(committed_outbox: Any):
+    outbox = committed_outbox
     hold("offer")
     (queued,) = outbox.queue(outbox.draft(template="offer/en"))
     assert not outbox.claim().messages

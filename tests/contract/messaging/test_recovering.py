@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from tocsin.journal.values import MACHINE
 from tocsin.kernel import clock
@@ -162,10 +162,10 @@ def test_a_sending_to_thousands_goes_on_where_a_dead_sender_stopped_and_nobody_g
     assert set(taken) == ids
 
 
-def test_what_a_sender_holds_is_found_without_reading_all_messages(outbox: Any):
+def test_what_a_sender_holds_is_found_without_reading_all_messages(committed_outbox: Any):
     asked = {"sender": "a", "limit": 10, "senders": ["a"], "before": clock.now(), "now": clock.now(), "ids": "{}"}
     release = settling._RELEASE.format(which="NOT id = ANY(%(ids)s::uuid[])")
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:  # of a database nobody left dead rows in
         cursor.execute("SET LOCAL enable_seqscan = off")
         for sql in (recovering._HELD, recovering._HELD_TOO_LONG, recovering._RAN_OUT, release):
             cursor.execute(f"EXPLAIN {sql}", asked)

@@ -108,12 +108,12 @@ def test_one_person_who_must_wait_holds_up_nobody_else():
 
 
 def test_a_refused_pair_waits_four_times_longer_each_time():
-    moments = [pacing.pair_refused("line", "+33", now=NOON) for _ in range(4)]
+    moments = [pacing.pairs_refused("line", ["+33"], now=NOON)["+33"] for _ in range(4)]
     assert [(moment - NOON).total_seconds() for moment in moments] == [1, 4, 16, 64]
     assert pairs(["+33"], now=NOON + timedelta(seconds=63)) == [NOON + timedelta(seconds=64)]
     assert pairs(["+33"], now=NOON + timedelta(seconds=65)) == [None]
     calm = NOON + timedelta(hours=2)
-    assert pacing.pair_refused("line", "+33", now=calm) == calm + timedelta(seconds=1)
+    assert pacing.pairs_refused("line", ["+33"], now=calm) == {"+33": calm + timedelta(seconds=1)}
 
 
 def test_a_portfolio_begins_with_as_many_people_as_it_may_and_no_more():
