@@ -339,18 +339,28 @@ def _wait(queued: Sequence[UUID], *, seconds: int, reports: bool) -> bool:
 def _lines(file: Path) -> tuple[Sequence[str], frozenset[str]]:
     """Return the accounts in a file, and those its column ``role`` says are the intruder's.
 
-    One a line, or a CSV whose heading begins with ``account``, such as an investigation's affected.csv.
+    One a line, or a CSV with a heading ``account``, such as an investigation's affected.csv, also after a spreadsheet
+    wrote it anew: with semicolons or tabs, other columns first, and capitals.
     """
     attackers: list[str] = []
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise click.UsageError(_("{file} is no text in UTF-8.").format(file=file)) from error
-    if lines and lines[0].split(",")[0] == "account":
-        heading, *rows = csv.reader(lines)
-        place = heading.index("role") if "role" in heading else len(heading)
-        attackers = [_plain(row[0]) for row in rows if row[place : place + 1] == ["attacker"]]
-        lines = [_plain(row[0]) for row in rows if row]
+    for delimiter in ",;\t":
+        heading = [cell.strip().casefold() for cell in next(csv.reader(lines[:1], delimiter=delimiter), [])]
+        if "account" in heading:
+            first = heading.index("account")
+            place = heading.index("role") if "role" in heading else len(heading)
+            rows = [
+                row for row in csv.reader(lines[1:], delimiter=delimiter) if "".join(row[first : first + 1]).strip()
+            ]
+            roles = ["".join(row[place : place + 1]).strip().casefold() for row in rows]
+            lines = [_plain(row[first].strip()) for row in rows]
+            attackers = [account for account, role in zip(lines, roles, strict=True) if role == "attacker"]
+            break
+    else:
+        lines = [line.strip() for line in lines]
     if not lines:
         raise click.UsageError(_("{file} names no account.").format(file=file))
     return list(dict.fromkeys(lines)), frozenset(attackers)
