@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import connection
 from tests.contract.messaging.conftest import MONA, Outbox
 
@@ -87,13 +88,8 @@ class Hooks:
         return [queries.inbound_body(row.id) or {} for row in models.InboundMessage.objects.order_by("id")]
 
 
-# Emptying these is five times quicker than a database of its own for each test.
-TABLES = (
-    "addressname", "customeraddress", "customerperson", "inboundmedia", "inboundmessage", "messageattempt",
-    "messagebatch", "messagebody", "messageprice", "messagerate", "messagestatus", "messagetemplate",
-    "messagingchannel", "outboundmessage", "pairpace", "personobjection", "servicewindow", "webhookapp",
-    "webhookintake", "linepace", "portfolioperson",
-)  # fmt: skip
+# Emptying their tables is five times quicker than a database of its own for each test.
+EMPTIED = ("tocsin.messaging.models", "tocsin.customers.models")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +113,8 @@ def rows(url: str) -> Iterator[None]:
     """Open the database, emptied of what the test before left; the journal only grows."""
     settings.use_database(settings.parameters_of_url(url))
     with connection.cursor() as cursor:
-        cursor.execute("; ".join(f"DELETE FROM tocsin_{table}" for table in TABLES))
+        tables = [model._meta.db_table for model in apps.get_models() if model.__module__ in EMPTIED]
+        cursor.execute("; ".join(f"DELETE FROM {table}" for table in tables))
     yield
     settings.connections.close_all()
 
