@@ -54,8 +54,9 @@ _LOG = logging.getLogger("tocsin.messaging")
 
 _STORE = """
 COPY tocsin_webhookintake (app, received_at, digest, sealed, headers, state, tries, next_try_at, reason, keep_until)
-FROM STDIN
+FROM STDIN (FORMAT BINARY)
 """
+_STORED = ("text", "timestamptz", "bytea", "bytea", "jsonb", "text", "int2", "timestamptz", "text", "timestamptz")
 # The bodies taken at once are bounded in bytes too: one of them may have 3 MB.
 _CLAIM = """
 WITH due AS MATERIALIZED (
@@ -113,13 +114,13 @@ def _store(bodies: Sequence[IntakeBody]) -> None:
         cursor.copy(_STORE) as copying,
         unchanged_key(),
     ):
+        copying.set_types(_STORED)
         for each in bodies:
             digest = hashlib.sha256(each.body).digest()
             sealed = SEALING.seal(each.body, about=digest.hex())
-            headers = json.dumps(dict(each.headers)) if each.headers else "{}"
             copying.write_row(
                 (
-                    each.app, each.received_at, digest, sealed, headers,
+                    each.app, each.received_at, digest, sealed, dict(each.headers),
                     IntakeState.WAITING.value, 0, each.received_at, "", each.received_at + keep,
                 )
             )  # fmt: skip

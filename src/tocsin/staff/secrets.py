@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tocsin.kernel.language import gettext as _
 from tocsin.staff import keyring
-from tocsin.staff.errors import KeyChanged, SealBroken, SealedByAnotherKey
+from tocsin.staff.errors import KeyChanged, SealBroken, SealedByAnotherKey, SealKeyMissing
 
 MAGIC = b"TCSEAL1"
 MAGIC_OF_MANY = b"TCSEAL2"
@@ -113,8 +113,11 @@ def unchanged_key() -> Iterator[None]:
     What a block seals and writes must be written (not committed) when it ends. Whoever waits after a rotation for all
     who were writing then has so seen everything that is sealed by the key before: it may be removed.
     """
-    keyring.current()
-    before = _look().again(keyring.place())  # what is sealed from here on knows at least this
+    try:
+        before = _look().again(keyring.place())  # what is sealed from here on knows at least this
+    except SealKeyMissing:
+        keyring.current()  # made in an installation that never had one
+        before = _look().again(keyring.place())
     yield
     if keyring.stamp() != before:
         raise KeyChanged(
