@@ -68,6 +68,7 @@ _REPORTS = {
     StatusKind.COMPLAINED: gettext_noop("called spam"),
 }
 _PLACES = {kind: place for place, kind in enumerate(_REPORTS, start=1)}  # of reports of one second
+OF_TEMPLATE = "template_"  # before the provider's word for a template that may not be sent with
 WIDE_COLUMNS = 140
 NARROW_COLUMNS = 100
 
@@ -134,8 +135,14 @@ def _said_at(message: Message) -> str:
 
 
 def reason_words(reason: str) -> str:
-    """Return why, in the reader's language."""
-    return _(REASONS[Reason(reason)]) if reason in set(Reason) else reason
+    """Return why, in the reader's language: of ``line_flagged``, ``template_paused``, ``template_not_usable 1``."""
+    word, _space, code = reason.partition(" ")
+    if word in set(Reason):
+        words = _(REASONS[Reason(word)])
+        return f"{words} ({code})" if code else words
+    if word.startswith(OF_TEMPLATE):
+        return _("the provider calls it {status}").format(status=word.removeprefix(OF_TEMPLATE).upper())
+    return reason
 
 
 def print_trace(trace: Trace, *, beside: Sequence[tuple[str, object]], reveal: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from tocsin.cli import listing
 from tocsin.cli.acting import Acting, acting
+from tocsin.cli.message_shown import reason_words
 from tocsin.cli.whatsapp_asking import CHANNEL, Change, asked, document, joined, number_called, numbered, placed
 from tocsin.cli.wired import Wired
 from tocsin.kernel.language import format_datetime, format_number, gettext as _, ngettext
@@ -54,7 +55,8 @@ def list_templates(wired: Wired, called: str, as_json: bool) -> None:
     table = listing.table(_("name"), _("language"), _("status"), _("category"), _("quality"), _("seen"), _("held"))
     for each in found:
         seen = format_datetime(each.seen_at)
-        row = (each.name, each.language, each.status, each.category, each.quality, seen, each.held_reason)
+        held = reason_words(each.held_reason)
+        row = (each.name, each.language, each.status, each.category, each.quality, seen, held)
         listing.add(table, *row, style="" if each.is_approved else "yellow")
     listing.console().print(table)
 

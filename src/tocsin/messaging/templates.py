@@ -173,7 +173,9 @@ def _hold(row: Any) -> None:
     """Let a new status hold or release; one we do not know ends only what another status held."""
     if row.status in HOLDING:
         row.held_until, row.held_reason = None, f"{_BY_STATUS}{row.status.lower()}"
-    elif row.status in RELEASING or row.held_reason.startswith(_BY_STATUS):
+    elif row.status in RELEASING or (
+        row.held_reason.startswith(_BY_STATUS) and not row.held_reason.startswith(Reason.TEMPLATE_NOT_USABLE)
+    ):
         row.held_until, row.held_reason = None, ""
 
 

@@ -151,3 +151,15 @@ def test_nothing_is_said_to_have_stayed_here_when_nobody_knows(capsys: pytest.Ca
     withheld = replace(unknown, state=MessageState.WITHHELD, reason=window)
     assert "no byte" not in printed(capsys, traced(attempts=(unknown,)))
     assert "no byte" in printed(capsys, traced(attempts=(withheld,)))
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("template_not_usable 132001", "the template cannot be used at present (132001)"),
+        ("template_paused", "the provider calls it PAUSED"),
+        ("somebody's own word", "somebody's own word"),
+    ],
+)
+def test_why_something_is_held_is_said_in_words(reason: str, words: str):
+    assert shown.reason_words(reason) == words

@@ -78,6 +78,8 @@ def test_a_hold_made_by_a_refusal_ends_with_the_next_approval_only(hooks: Hooks)
          "new_quality_score": "RED"},
     ))  # fmt: skip
     assert (template().quality, template().held_reason) == ("RED", "template_not_usable 132015")
+    hooks.take(status(hooks, "A_WORD_OF_TOMORROW", seconds=1))
+    assert template().held_reason == "template_not_usable 132015"
     hooks.take(status(hooks, "APPROVED", seconds=5))
     assert template().held_reason == ""
 
