@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from tests.contract.messaging.conftest import MONA
-from tests.contract.messaging.receiving.conftest import TABLES, shared, url
+from tests.contract.messaging.receiving.conftest import shared, tables, url
 
 from tocsin.containment import commands as containment, queries as containment_queries
 from tocsin.customers.values import AddressKind
@@ -132,8 +132,8 @@ def rows(url: str) -> Iterator[None]:
     journal.parent.mkdir()
     journal.write_bytes(bytes(32))
     with connection.cursor() as cursor:
-        tables = (*TABLES, "signaltoken", "signalstream", "connectedsystem")
-        cursor.execute("; ".join(f"DELETE FROM tocsin_{table}" for table in tables))
+        emptied = (*tables(), "tocsin_signaltoken", "tocsin_signalstream", "tocsin_connectedsystem")
+        cursor.execute("; ".join(f"DELETE FROM {table}" for table in emptied))
     yield
     settings.connections.close_all()
 

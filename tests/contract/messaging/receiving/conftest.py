@@ -92,6 +92,11 @@ class Hooks:
 EMPTIED = ("tocsin.messaging.models", "tocsin.customers.models")
 
 
+def tables() -> list[str]:
+    """Return the tables that are emptied between two tests."""
+    return [model._meta.db_table for model in apps.get_models() if model.__module__ in EMPTIED]
+
+
 @pytest.fixture(scope="module")
 def shared(server: Place) -> Iterator[str]:
     """Return the address of one migrated database for the tests of a file."""
@@ -113,8 +118,7 @@ def rows(url: str) -> Iterator[None]:
     """Open the database, emptied of what the test before left; the journal only grows."""
     settings.use_database(settings.parameters_of_url(url))
     with connection.cursor() as cursor:
-        tables = [model._meta.db_table for model in apps.get_models() if model.__module__ in EMPTIED]
-        cursor.execute("; ".join(f"DELETE FROM {table}" for table in tables))
+        cursor.execute("; ".join(f"DELETE FROM {table}" for table in tables()))
     yield
     settings.connections.close_all()
 
