@@ -106,7 +106,7 @@ def test_the_status_says_what_is_held_though_the_channel_sends(
     assert main.run(["outbox", "status"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     for said in (
-        "not everything: see below", "2 messages wait for the template offer/en: template_paused, until it is approved",
+        "not everything: see below", "2 messages wait for the template offer/en: the provider calls it PAUSED, until it is approved",
         "warns of this number (FLAGGED): campaigns go at a tenth of the pace", "quality low",
         "RESTRICTED_ADD_PHONE_NUMBER_ACTION", "campaigns go slowly",
     ):  # fmt: skip
