@@ -37,7 +37,7 @@ FAULTS = {
 MOMENTS_OF_SENDERS = ("after_claim", "before_send", "after_send", "before_settle", "after_settle")
 TIMES = int(os.environ.get("TOCSIN_FAULTS") or 5)
 IS_LONG = TIMES > 5
-MESSAGES_A_DEATH = 3_000 if IS_LONG else 150  # at most, on one of two senders
+MESSAGES_A_DEATH = 2_000 if IS_LONG else 150  # at most, on one of two senders
 HOUR = 3600.0
 CLOCK_HOURS = 4
 ALONE = 64 * 2  # messages under way in two senders, of which nothing is known when the other side dies
@@ -60,8 +60,8 @@ class Crowd:
         points = [self.failpoints] if self.failpoints else []
         if self.left:
             moment = self.left.pop()
-            # Each message meets the first, each claim or settling of some fifty the others.
-            often = MESSAGES_A_DEATH if moment.endswith("_send") else MESSAGES_A_DEATH // 50
+            # Each message meets the first, each claim or settling the others: of some hundred when much waits.
+            often = MESSAGES_A_DEATH if moment.endswith("_send") else max(3, MESSAGES_A_DEATH // 100)
             points.append(f"{moment}@{self.chance.randint(1, often)}")
         return self.stage.tocsin("send", name=f"send-{number}", failpoints=",".join(points))
 
